@@ -1,0 +1,1 @@
+//! Outbox → SMTP: takes mails that are committed and hands them to a mail server.

@@ -1,0 +1,182 @@
+//! TOML + environment + credentials → typed, validated settings; every error names the key and the file.
+//! Plain values only: nothing here connects, opens or resolves anything but the settings' own files.
+
+mod load;
+mod mailbox;
+mod secret;
+mod smtp;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+pub use load::{SettingsError, load};
+pub use mailbox::{After, MailboxSettings, OauthSettings, Since, Source, Tls, TrustSettings};
+pub use secret::Secret;
+pub use smtp::{AckEnvelope, ReplyAddress, SmtpSettings};
+
+/// Everything the daemon is told. Field by field documented in `config/caseward.toml`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    pub organisation: Organisation,
+    pub database: Database,
+    pub vault: Vault,
+    pub api: Api,
+    pub intake: Intake,
+    #[serde(rename = "mailbox")]
+    pub mailboxes: Vec<MailboxSettings>,
+    pub smtp: SmtpSettings,
+    #[serde(rename = "team")]
+    pub teams: Vec<Team>,
+    pub log: Log,
+    /// Directory of `classifier/`, `procedures/`, `calendars/`; beside the settings file when not given.
+    pub config_dir: Option<PathBuf>,
+    /// Own mail templates, looked up before the built-in ones.
+    pub templates_dir: Option<PathBuf>,
+}
+
+/// Who we are, as employees see it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Organisation {
+    pub name: String,
+    /// ISO 639-1: used when a person's language is not known.
+    pub language: String,
+    /// Where people reach the API and, later, the console; used in links.
+    pub public_url: Option<String>,
+}
+
+/// Where the register lies: `sqlite:PATH` or `postgres://…`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Database {
+    pub url: String,
+    /// Password for PostgreSQL, when it is not in the URL.
+    pub password: Option<Secret>,
+    /// PEM file of an own certificate authority, besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Reading connections.
+    pub readers: u8,
+}
+
+/// The master key: 0600, made by `caseward key new`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Vault {
+    pub master_key: Secret,
+}
+
+/// The HTTP interface.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Api {
+    pub listen: SocketAddr,
+    /// PEM files; both or none. Without them only loopback addresses may be listened on.
+    pub certificate: Option<PathBuf>,
+    pub key: Option<PathBuf>,
+    /// Largest request body, bytes.
+    pub max_body: u64,
+    /// Requests a minute for one token or address.
+    pub per_minute: u32,
+    /// A request may take this long.
+    #[serde(with = "mailbox::seconds")]
+    pub timeout: std::time::Duration,
+}
+
+/// Bounds on what a mail may be.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Intake {
+    /// Above this, headers only; the raw mail stays on the server. Bytes.
+    pub max_message_size: u64,
+    pub max_parts: usize,
+    pub max_depth: usize,
+    /// All parts decoded, bytes.
+    pub max_decoded: u64,
+    pub max_headers: usize,
+    pub max_html_nodes: usize,
+    /// Threads that parse and classify.
+    pub workers: usize,
+}
+
+/// The group that handles categories.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Team {
+    pub name: String,
+    /// Categories this team handles; a category belongs to one team.
+    pub categories: Vec<String>,
+    #[serde(default)]
+    pub legal_entity: String,
+}
+
+/// How the daemon speaks to its operator.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    pub format: LogFormat,
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: String,
+}
+
+/// Text for people, JSON for machines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+impl Default for Organisation {
+    fn default() -> Self {
+        Self { name: "Human Resources".into(), language: "en".into(), public_url: None }
+    }
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self { url: "sqlite:caseward.db".into(), password: None, ca_file: None, readers: 4 }
+    }
+}
+
+impl Default for Vault {
+    fn default() -> Self {
+        Self { master_key: Secret::File("master.key".into()) }
+    }
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8480)),
+            certificate: None,
+            key: None,
+            max_body: 30 * 1024 * 1024,
+            per_minute: 600,
+            timeout: std::time::Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for Intake {
+    fn default() -> Self {
+        Self {
+            max_message_size: 50 * 1024 * 1024,
+            max_parts: 1_000,
+            max_depth: 30,
+            max_decoded: 100 * 1024 * 1024,
+            max_headers: 2_000,
+            max_html_nodes: 50_000,
+            workers: 2,
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, level: "info".into() }
+    }
+}
