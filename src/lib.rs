@@ -7,7 +7,11 @@
 //! - [`mailbox`]: where mail comes from (IMAP, Maildir), behind one trait.
 //! - [`settings`]: TOML + environment + credentials → typed, validated settings.
 
+pub mod case;
 pub mod delivery;
 pub mod mail;
 pub mod mailbox;
 pub mod settings;
+pub mod store;
+pub mod tls;
+pub mod vault;
