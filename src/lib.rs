@@ -11,3 +11,4 @@ pub mod delivery;
 pub mod mail;
 pub mod mailbox;
 pub mod settings;
+pub mod tls;
