@@ -15,3 +15,4 @@ pub mod settings;
 pub mod store;
 pub mod tls;
 pub mod vault;
+pub mod tls;
