@@ -15,4 +15,3 @@ pub mod settings;
 pub mod store;
 pub mod tls;
 pub mod vault;
-pub mod tls;

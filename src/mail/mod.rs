@@ -2,6 +2,7 @@
 //! from bytes. Pure functions, no network, no clock, no I/O. Knows nothing of cases, people or settings files.
 
 pub mod compose;
+pub mod quoting;
 
 use jiff::Timestamp;
 use serde::Serialize;
