@@ -5,10 +5,12 @@
 //!
 //! - [`mail`]: what a mail is. Pure functions of bytes; knows no cases.
 //! - [`mailbox`]: where mail comes from (IMAP, Maildir), behind one trait.
+//! - [`logging`]: what the daemon tells its operator, and what it must never tell.
 //! - [`settings`]: TOML + environment + credentials → typed, validated settings.
 
 pub mod case;
 pub mod delivery;
+pub mod logging;
 pub mod mail;
 pub mod mailbox;
 pub mod settings;

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, de::Error};
 
 use super::secret::Secret;
 
 /// One mailbox: where it is, how to get in, which folders, and what becomes of mail that was taken in.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MailboxSettings {
     /// Short stable name, used in the register, metrics and logs.
@@ -33,38 +33,33 @@ pub struct MailboxSettings {
     #[serde(default)]
     pub since: Since,
     /// Mail older than this is taken in without an acknowledgement.
-    #[serde(default = "two_days", with = "seconds")]
+    #[serde(default = "two_days", with = "super::values::seconds")]
     pub acknowledge_within: Duration,
     /// How often to look even if the server announces nothing.
-    #[serde(default = "minute", with = "seconds")]
+    #[serde(default = "minute", with = "super::values::seconds")]
     pub poll: Duration,
     /// Use IDLE where the server offers it.
     #[serde(default = "yes")]
     pub idle: bool,
     /// Alarm when nothing could be polled for this long.
-    #[serde(default = "quarter", with = "seconds")]
+    #[serde(default = "quarter", with = "super::values::seconds")]
     pub alarm_after: Duration,
     #[serde(default)]
     pub trust: TrustSettings,
 }
 
 /// Where a mailbox lies.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "WrittenSource")]
 pub enum Source {
     Imap {
         host: String,
-        #[serde(default)]
         port: Option<u16>,
-        #[serde(default)]
         tls: Tls,
         /// PEM file of an own certificate authority, besides the system's.
-        #[serde(default)]
         ca_file: Option<PathBuf>,
         username: String,
-        #[serde(default)]
         password: Option<Secret>,
-        #[serde(default)]
         oauth: Option<OauthSettings>,
     },
     Maildir {
@@ -83,8 +78,8 @@ pub enum Tls {
 }
 
 /// OAuth 2.0 access tokens for XOAUTH2.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(tag = "grant", rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "WrittenOauth")]
 pub enum OauthSettings {
     /// Microsoft 365.
     ClientCredentials {
@@ -93,23 +88,16 @@ pub enum OauthSettings {
         client_secret: Secret,
         scope: String,
         /// When the client secret ends (RFC 3339 date); warned of ahead.
-        #[serde(default)]
         secret_expires: Option<String>,
     },
     RefreshToken {
         token_url: String,
         client_id: String,
-        #[serde(default)]
         client_secret: Option<Secret>,
         refresh_token: Secret,
     },
     /// Google Workspace: a service account's key file with domain-wide delegation.
-    ServiceAccount {
-        key_file: PathBuf,
-        scope: String,
-        #[serde(default)]
-        token_url: Option<String>,
-    },
+    ServiceAccount { key_file: PathBuf, scope: String, token_url: Option<String> },
 }
 
 /// What becomes of a message on the server once it is committed.
@@ -141,15 +129,16 @@ impl<'de> Deserialize<'de> for Since {
         match text.as_str() {
             "now" => Ok(Self::Now),
             "all" => Ok(Self::All),
-            date => date.parse().map(Self::Date).map_err(|_| {
-                serde::de::Error::custom("expected \"now\", \"all\" or a date such as \"2026-01-31\"")
-            }),
+            date => date
+                .parse()
+                .map(Self::Date)
+                .map_err(|_| D::Error::custom("expected \"now\", \"all\" or a date such as \"2026-01-31\"")),
         }
     }
 }
 
 /// What proves a sender in this mailbox (DESIGN: trust).
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrustSettings {
     /// The authserv-id of our own MX; only its `Authentication-Results` count.
@@ -188,41 +177,139 @@ fn yes() -> bool {
     true
 }
 
-/// Durations in settings: whole seconds, or text such as `90s`, `5m`, `2h`, `2d`.
-pub(super) mod seconds {
-    use std::time::Duration;
+// The two enums are read through flat tables: serde's tagged enums forget the key in which an error lies.
 
-    use serde::{Deserialize, Deserializer, de::Error};
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Kind {
+    Imap,
+    Maildir,
+}
 
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Written {
-        Seconds(u64),
-        Text(String),
-    }
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenSource {
+    kind: Kind,
+    host: Option<String>,
+    port: Option<u16>,
+    tls: Option<Tls>,
+    ca_file: Option<PathBuf>,
+    username: Option<String>,
+    password: Option<Secret>,
+    oauth: Option<OauthSettings>,
+    path: Option<PathBuf>,
+}
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        match Written::deserialize(deserializer)? {
-            Written::Seconds(n) => Ok(Duration::from_secs(n)),
-            Written::Text(text) => parse(&text).ok_or_else(|| {
-                D::Error::custom(
-                    "expected a number of seconds or text such as \"90s\", \"5m\", \"2h\" or \"2d\"",
-                )
-            }),
+impl TryFrom<WrittenSource> for Source {
+    type Error = String;
+
+    fn try_from(w: WrittenSource) -> Result<Self, String> {
+        let one = "kind";
+        match w.kind {
+            Kind::Imap => {
+                foreign(one, "imap", &[("path", w.path.is_some())])?;
+                Ok(Self::Imap {
+                    host: needed(one, "imap", "host", w.host)?,
+                    port: w.port,
+                    tls: w.tls.unwrap_or_default(),
+                    ca_file: w.ca_file,
+                    username: needed(one, "imap", "username", w.username)?,
+                    password: w.password,
+                    oauth: w.oauth,
+                })
+            }
+            Kind::Maildir => {
+                let others = [
+                    ("host", w.host.is_some()),
+                    ("port", w.port.is_some()),
+                    ("tls", w.tls.is_some()),
+                    ("ca_file", w.ca_file.is_some()),
+                    ("username", w.username.is_some()),
+                    ("password", w.password.is_some()),
+                    ("oauth", w.oauth.is_some()),
+                ];
+                foreign(one, "maildir", &others)?;
+                Ok(Self::Maildir { path: needed(one, "maildir", "path", w.path)? })
+            }
         }
     }
+}
 
-    fn parse(text: &str) -> Option<Duration> {
-        let text = text.trim();
-        let unit = text.chars().last()?;
-        let number: u64 = text.strip_suffix(unit)?.trim().parse().ok()?;
-        let factor = match unit {
-            's' => 1,
-            'm' => 60,
-            'h' => 3600,
-            'd' => 86_400,
-            _ => return None,
-        };
-        number.checked_mul(factor).map(Duration::from_secs)
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Grant {
+    ClientCredentials,
+    RefreshToken,
+    ServiceAccount,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenOauth {
+    grant: Grant,
+    token_url: Option<String>,
+    client_id: Option<String>,
+    client_secret: Option<Secret>,
+    scope: Option<String>,
+    secret_expires: Option<String>,
+    refresh_token: Option<Secret>,
+    key_file: Option<PathBuf>,
+}
+
+impl TryFrom<WrittenOauth> for OauthSettings {
+    type Error = String;
+
+    fn try_from(w: WrittenOauth) -> Result<Self, String> {
+        let one = "grant";
+        let client = [("client_id", w.client_id.is_some()), ("client_secret", w.client_secret.is_some())];
+        let refresh = ("refresh_token", w.refresh_token.is_some());
+        let key = ("key_file", w.key_file.is_some());
+        let expires = ("secret_expires", w.secret_expires.is_some());
+        match w.grant {
+            Grant::ClientCredentials => {
+                let grant = "client-credentials";
+                foreign(one, grant, &[refresh, key])?;
+                Ok(Self::ClientCredentials {
+                    token_url: needed(one, grant, "token_url", w.token_url)?,
+                    client_id: needed(one, grant, "client_id", w.client_id)?,
+                    client_secret: needed(one, grant, "client_secret", w.client_secret)?,
+                    scope: needed(one, grant, "scope", w.scope)?,
+                    secret_expires: w.secret_expires,
+                })
+            }
+            Grant::RefreshToken => {
+                let grant = "refresh-token";
+                foreign(one, grant, &[key, expires, ("scope", w.scope.is_some())])?;
+                Ok(Self::RefreshToken {
+                    token_url: needed(one, grant, "token_url", w.token_url)?,
+                    client_id: needed(one, grant, "client_id", w.client_id)?,
+                    client_secret: w.client_secret,
+                    refresh_token: needed(one, grant, "refresh_token", w.refresh_token)?,
+                })
+            }
+            Grant::ServiceAccount => {
+                let grant = "service-account";
+                foreign(one, grant, &client)?;
+                foreign(one, grant, &[refresh, expires])?;
+                Ok(Self::ServiceAccount {
+                    key_file: needed(one, grant, "key_file", w.key_file)?,
+                    scope: needed(one, grant, "scope", w.scope)?,
+                    token_url: w.token_url,
+                })
+            }
+        }
+    }
+}
+
+fn needed<T>(tag: &str, value: &str, key: &str, written: Option<T>) -> Result<T, String> {
+    written.ok_or_else(|| format!("lacks `{key}`, which {tag} = \"{value}\" needs; add it"))
+}
+
+fn foreign(tag: &str, value: &str, keys: &[(&str, bool)]) -> Result<(), String> {
+    match keys.iter().find(|(_, written)| *written) {
+        Some((key, _)) => {
+            Err(format!("has `{key}`, which {tag} = \"{value}\" does not know; remove it or change `{tag}`"))
+        }
+        None => Ok(()),
     }
 }

@@ -1,23 +1,34 @@
 //! TOML + environment + credentials → typed, validated settings; every error names the key and the file.
 //! Plain values only: nothing here connects, opens or resolves anything but the settings' own files.
 
+mod check;
+mod check_mailbox;
+mod de;
 mod load;
 mod mailbox;
+mod paths;
+mod reload;
 mod secret;
 mod smtp;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod values;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
-pub use load::{SettingsError, load};
+pub use check::{CATEGORIES, LANGUAGES};
+pub use load::{SettingsError, environment, load};
 pub use mailbox::{After, MailboxSettings, OauthSettings, Since, Source, Tls, TrustSettings};
 pub use secret::Secret;
 pub use smtp::{AckEnvelope, ReplyAddress, SmtpSettings};
 
 /// Everything the daemon is told. Field by field documented in `config/caseward.toml`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     pub organisation: Organisation,
@@ -31,14 +42,17 @@ pub struct Settings {
     #[serde(rename = "team")]
     pub teams: Vec<Team>,
     pub log: Log,
-    /// Directory of `classifier/`, `procedures/`, `calendars/`; beside the settings file when not given.
+    /// Categories beside the built-in [`CATEGORIES`].
+    pub categories: Vec<String>,
+    /// Directory of `classifier/`, `procedures/`, `calendars/`. [`load`] fills in the settings file's own directory
+    /// when it is not given; `None` only without a settings file.
     pub config_dir: Option<PathBuf>,
     /// Own mail templates, looked up before the built-in ones.
     pub templates_dir: Option<PathBuf>,
 }
 
 /// Who we are, as employees see it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Organisation {
     pub name: String,
@@ -49,7 +63,7 @@ pub struct Organisation {
 }
 
 /// Where the register lies: `sqlite:PATH` or `postgres://…`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Database {
     pub url: String,
@@ -62,16 +76,17 @@ pub struct Database {
 }
 
 /// The master key: 0600, made by `caseward key new`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Vault {
     pub master_key: Secret,
 }
 
 /// The HTTP interface.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Api {
+    #[serde(deserialize_with = "values::listen")]
     pub listen: SocketAddr,
     /// PEM files; both or none. Without them only loopback addresses may be listened on.
     pub certificate: Option<PathBuf>,
@@ -81,12 +96,12 @@ pub struct Api {
     /// Requests a minute for one token or address.
     pub per_minute: u32,
     /// A request may take this long.
-    #[serde(with = "mailbox::seconds")]
+    #[serde(with = "values::seconds")]
     pub timeout: std::time::Duration,
 }
 
 /// Bounds on what a mail may be.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Intake {
     /// Above this, headers only; the raw mail stays on the server. Bytes.
@@ -102,7 +117,7 @@ pub struct Intake {
 }
 
 /// The group that handles categories.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Team {
     pub name: String,
@@ -113,7 +128,7 @@ pub struct Team {
 }
 
 /// How the daemon speaks to its operator.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
     pub format: LogFormat,
@@ -133,6 +148,16 @@ pub enum LogFormat {
 impl Default for Organisation {
     fn default() -> Self {
         Self { name: "Human Resources".into(), language: "en".into(), public_url: None }
+    }
+}
+
+/// The URL may hold a password.
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database")
+            .field("password", &self.password)
+            .field("readers", &self.readers)
+            .finish_non_exhaustive()
     }
 }
 

@@ -9,7 +9,7 @@ use super::mailbox::{OauthSettings, Tls};
 use super::secret::Secret;
 
 /// One outgoing mail server.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SmtpSettings {
     pub host: String,
@@ -25,7 +25,7 @@ pub struct SmtpSettings {
     /// Connections held at once.
     pub connections: u8,
     /// The whole dialogue of one mail may take this long.
-    #[serde(with = "super::mailbox::seconds")]
+    #[serde(with = "super::values::seconds")]
     pub timeout: Duration,
     /// Mails a minute, in all (Microsoft 365 takes 30).
     pub per_minute: u32,

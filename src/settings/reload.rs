@@ -1,0 +1,56 @@
+//! What SIGHUP can change in a running daemon and what takes a restart, and what an operator should know about
+//! settings that are right. Compares values only.
+
+use super::{After, Settings, Source};
+
+impl Settings {
+    /// The keys that differ in `new` but only take effect after a restart; everything else reloads.
+    pub fn restart_needed(&self, new: &Settings) -> Vec<&'static str> {
+        let (api, now) = (&self.api, &new.api);
+        [
+            ("database", self.database != new.database),
+            ("vault", self.vault != new.vault),
+            ("api.listen", api.listen != now.listen),
+            ("api.certificate", api.certificate != now.certificate),
+            ("api.key", api.key != now.key),
+            ("api.max_body", api.max_body != now.max_body),
+            ("api.per_minute", api.per_minute != now.per_minute),
+            ("api.timeout", api.timeout != now.timeout),
+            ("intake.workers", self.intake.workers != new.intake.workers),
+            ("log", self.log != new.log),
+            ("config_dir", self.config_dir != new.config_dir),
+        ]
+        .into_iter()
+        .filter_map(|(key, changed)| changed.then_some(key))
+        .collect()
+    }
+
+    /// What is allowed but worth saying, for `caseward check`; one sentence each.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.mailboxes.is_empty() {
+            notes.push("`mailbox`: none is set, so no mail is read; add a [[mailbox]] block".to_owned());
+        }
+        if let Some(directory) = &self.smtp.directory {
+            let directory = directory.display();
+            notes.push(format!("`smtp.directory`: mails are written into {directory} and nobody gets them"));
+        }
+        for mailbox in &self.mailboxes {
+            let name = &mailbox.name;
+            notes.push(match mailbox.after {
+                After::Delete => format!(
+                    "`mailbox[{name}].after`: originals are deleted from the server once they are committed and in a \
+                     verified backup, so without backups they stay"
+                ),
+                _ => format!("`mailbox[{name}].after`: originals stay readable by whoever can open the mailbox"),
+            });
+            if mailbox.trust.all_internal && matches!(mailbox.source, Source::Imap { .. }) {
+                notes.push(format!(
+                    "`mailbox[{name}].trust.all_internal`: every sender is believed, so a forged From joins a case; \
+                     set it only where no mail comes from outside"
+                ));
+            }
+        }
+        notes
+    }
+}
