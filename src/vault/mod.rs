@@ -4,10 +4,12 @@
 
 mod file;
 mod lookup;
+mod record;
 mod seal;
 
 pub use file::{KeyFileError, MasterKey};
 pub use lookup::{Lookup, LookupHash};
+pub use record::Record;
 pub use seal::{Field, Key, Opened, SealError, Sealed};
 
 /// The keys a running daemon holds: everything else is unwrapped when needed and forgotten.

@@ -1,0 +1,189 @@
+//! What an action works with: the transaction, the keys, the time, the settings. Also the few things every action
+//! does: opening scopes, writing audit entries, counting versions.
+
+use std::sync::Arc;
+
+use crate::audit;
+use crate::case::access::{Access, Standing, access};
+use crate::case::{Actor, CaseId, EntryId, Moment, User};
+use crate::letters::Letters;
+use crate::settings::Settings;
+use crate::store::rows::{CaseRow, EntryRow, KeyRow};
+use crate::store::{StoreError, Tx};
+use crate::vault::{Field, Key, Record, SealError, Sealed, Vault};
+
+/// Why an action did nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    /// There is no such thing, or the actor may not know of it.
+    #[error("there is no such thing here")]
+    NotFound,
+    /// The actor sees it and may not do this.
+    #[error("{0}")]
+    Refused(&'static str),
+    /// Somebody changed it meanwhile.
+    #[error("this was changed by somebody else meanwhile; read it again")]
+    Conflict,
+    /// What was asked makes no sense.
+    #[error("{0}")]
+    Invalid(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<SealError> for DeskError {
+    fn from(error: SealError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// What all actions share; fixed while the daemon runs, except settings, which a reload replaces.
+pub struct Shared {
+    pub vault: Vault,
+    pub letters: Letters,
+    pub settings: std::sync::RwLock<Arc<Settings>>,
+    /// The edge's clock; tests move it.
+    pub clock: Box<dyn Fn() -> Moment + Send + Sync>,
+}
+
+impl Shared {
+    #[must_use]
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+    #[must_use]
+    pub fn now(&self) -> Moment {
+        (self.clock)()
+    }
+}
+
+/// One action's world.
+pub struct Context<'a> {
+    pub tx: &'a mut dyn Tx,
+    pub shared: &'a Shared,
+    pub settings: &'a Settings,
+    pub now: Moment,
+}
+
+/// The scope under which the directory, users and what belongs to no case are sealed.
+pub const DIRECTORY: &[u8] = b"directory";
+
+impl Context<'_> {
+    #[must_use]
+    pub fn vault(&self) -> &Vault {
+        &self.shared.vault
+    }
+
+    /// Makes the key of a new scope.
+    pub fn new_scope(&mut self, id: &[u8], purpose: &str) -> Result<Key, DeskError> {
+        new_scope(self.tx, self.vault().master(), id, purpose, self.now)
+    }
+
+    /// The key of a scope.
+    pub fn scope(&mut self, id: &[u8]) -> Result<Key, DeskError> {
+        scope(self.tx, &self.shared.vault, id)
+    }
+
+    /// Writes an audit entry; `details` is sealed under the case's key, or the directory's.
+    pub fn record(
+        &mut self,
+        actor: &Actor,
+        action: &str,
+        case: Option<&CaseRow>,
+        details: &serde_json::Value,
+    ) -> Result<(), DeskError> {
+        let id = EntryId::new();
+        let scope = match case {
+            Some(case) => self.scope(case.id.as_bytes())?,
+            None => self.scope(DIRECTORY)?,
+        };
+        let (record, key) = Record::create(&scope, "audit_entries", id.as_bytes())?;
+        let mut salt = [0; 16];
+        getrandom::fill(&mut salt).map_err(|_| SealError)?;
+        let text = details.to_string();
+        let mut sealed = salt.to_vec();
+        sealed.extend_from_slice(text.as_bytes());
+        let entry = audit::Entry {
+            id,
+            at: self.now,
+            actor: actor.user_id(),
+            behalf: None,
+            action,
+            case: case.map(|case| case.id),
+            version: case.map(|case| case.version),
+            commitment: Some(audit::commit(&salt, text.as_bytes())),
+        };
+        self.tx.insert_entry(&EntryRow {
+            id,
+            at: self.now,
+            case_id: entry.case,
+            case_version: entry.version,
+            actor_id: entry.actor,
+            action: action.into(),
+            bytes: audit::bytes(&entry),
+            key: Some(key),
+            details: Some(record.seal("details", &sealed)?),
+        })?;
+        Ok(())
+    }
+
+    /// The case, if `actor` has at least `least` access to it; what may not be seen does not exist.
+    pub fn case_for(&mut self, actor: &Actor, id: CaseId, least: Access) -> Result<CaseRow, DeskError> {
+        let case = self.tx.case(id)?.ok_or(DeskError::NotFound)?;
+        let Actor::User(user) = actor else { return Ok(case) };
+        match access_to(self.tx, user, &case, self.now)? {
+            Access::None => Err(DeskError::NotFound),
+            have if have < least => Err(DeskError::Refused("your access to this case does not reach that far")),
+            _ => Ok(case),
+        }
+    }
+
+    /// Writes a changed case under its next version. Its time never runs backwards.
+    pub fn advance(&mut self, case: &mut CaseRow) -> Result<(), DeskError> {
+        case.version += 1;
+        case.updated_at = case.updated_at.max(self.now);
+        if self.tx.update_case(case)? { Ok(()) } else { Err(DeskError::Conflict) }
+    }
+}
+
+/// Makes the key of a new scope.
+pub fn new_scope(tx: &mut dyn Tx, master: &Key, id: &[u8], purpose: &str, now: Moment) -> Result<Key, DeskError> {
+    let key = Key::generate()?;
+    let wrapped = master.wrap(&Field { table: "vault_keys", id, column: "wrapped" }, &key)?;
+    tx.insert_key(&KeyRow { id: id.to_vec(), purpose: purpose.into(), generation: 1, wrapped, created_at: now })?;
+    Ok(key)
+}
+
+/// Opens the key of a scope.
+pub fn scope(tx: &mut dyn Tx, vault: &Vault, id: &[u8]) -> Result<Key, DeskError> {
+    let row = tx.key(id)?.ok_or(DeskError::NotFound)?;
+    Ok(vault.master().unwrap_key(&Field { table: "vault_keys", id, column: "wrapped" }, &row.wrapped)?)
+}
+
+/// Opens a record of a scope for reading.
+pub fn open_record(
+    tx: &mut dyn Tx,
+    vault: &Vault,
+    scope_id: &[u8],
+    table: &'static str,
+    id: &[u8],
+    wrapped: &Sealed,
+) -> Result<Record, DeskError> {
+    let scope = scope(tx, vault, scope_id)?;
+    Ok(Record::open(&scope, table, id, wrapped)?)
+}
+
+/// The access of `user` to `case`, all that it depends on looked up.
+pub fn access_to(tx: &mut dyn Tx, user: &User, case: &CaseRow, now: Moment) -> Result<Access, DeskError> {
+    let grant = tx.grant(case.id, user.id)?;
+    let in_force = grant.filter(|grant| grant.expires_at.is_none_or(|expires| expires > now));
+    let standing = Standing {
+        sensitivity: case.sensitivity,
+        owner: case.owner_id,
+        team: &case.team,
+        legal_entity: &case.legal_entity,
+        grant: in_force.map(|grant| grant.level),
+        walled: tx.walled(case.id, user.id)?,
+    };
+    Ok(access(user, &standing))
+}

@@ -1,0 +1,18 @@
+//! The one place where a case changes (promise 3). An [`Action`] checks whether its actor may, changes, writes the
+//! audit entry and lays mail into the outbox, all in one savepoint; the [`runner`] commits. Nobody else writes.
+
+pub mod answer;
+pub mod change;
+pub mod context;
+pub mod filing;
+pub mod hold;
+pub mod outbox;
+pub mod people;
+pub mod receive;
+pub mod register;
+pub mod runner;
+pub mod users;
+pub mod view;
+
+pub use context::{Context, DeskError, Shared};
+pub use runner::{Action, Desk};
