@@ -1,0 +1,123 @@
+//! Unfiled mail: releasing it into a case, or discarding it with a reason. Discarding destroys its key: the mail is
+//! erased here, its account stays.
+
+use super::context::{Context, DeskError};
+use super::filing::{NewCase, NewParty, scope_of};
+use super::runner::Action;
+use super::view::View;
+use crate::case::actor::Role;
+use crate::case::{Actor, CaseId, Category, Channel, MessageId, Part, Priority, Sensitivity};
+use crate::store::rows::{Held, MessageRow, RegisterState};
+use crate::vault::Record;
+
+/// Puts an unfiled mail into a new case.
+pub struct Release {
+    pub actor: Actor,
+    pub message: MessageId,
+    pub reason: String,
+}
+
+/// Erases an unfiled mail.
+pub struct Discard {
+    pub actor: Actor,
+    pub message: MessageId,
+    pub reason: String,
+}
+
+/// Whoever may look into unfiled mail: it may hold anything, so leads alone.
+pub fn may_see_unfiled(actor: &Actor) -> Result<(), DeskError> {
+    match actor {
+        Actor::System => Ok(()),
+        Actor::User(user) if user.roles.has(Role::Lead) => Ok(()),
+        Actor::User(user) if user.roles.has(Role::Admin) => {
+            Err(DeskError::Refused("unfiled mail is opened by a lead; ask one"))
+        }
+        Actor::User(_) => Err(DeskError::NotFound),
+    }
+}
+
+impl Action for Release {
+    type Output = CaseId;
+
+    fn actor(&self) -> &Actor {
+        &self.actor
+    }
+    fn name(&self) -> &'static str {
+        "mail.release"
+    }
+
+    fn run(&self, cx: &mut Context<'_>) -> Result<CaseId, DeskError> {
+        let row = unfiled(cx, &self.actor, self.message, &self.reason)?;
+        let old = cx.scope(&scope_of(&row))?;
+        let record = Record::open(&old, "messages", row.id.as_bytes(), &row.key)?;
+        let view = View::open(&record, &row.view)?;
+        let language = cx.settings.organisation.language.clone();
+        let case = cx.open_case(&NewCase {
+            subject: &view.subject,
+            category: Category::general(),
+            // Nobody has read it: doubt raises.
+            sensitivity: Sensitivity::Confidential,
+            priority: Priority::Normal,
+            triage: true,
+            channel: Channel::Mail,
+            language: &language,
+            legal_entity: String::new(),
+            received_at: row.at,
+        })?;
+        let from = view.from.as_ref();
+        let party = NewParty {
+            part: Part::Reporter,
+            person: None,
+            name: from.and_then(|from| from.name.as_deref()).unwrap_or_default(),
+            address: from.map(|from| from.address.as_str()).filter(|address| !address.is_empty()),
+            confirmed: false,
+        };
+        let conversation = cx.add_party(&case, &party, &view.subject, &row.mailbox)?;
+        let scope = cx.scope(case.id.as_bytes())?;
+        cx.tx.update_message(&MessageRow {
+            case_id: Some(case.id),
+            conversation_id: Some(conversation.id),
+            held: None,
+            key: record.wrapped_for(&scope)?,
+            case_version: case.version,
+            ..row
+        })?;
+        cx.tx.delete_key(self.message.as_bytes())?;
+        cx.tx.set_place_state(self.message, RegisterState::TakenIn, "released")?;
+        let details = serde_json::json!({ "message": self.message.to_string(), "reason": self.reason });
+        cx.record(&self.actor, "mail.released", Some(&case), &details)?;
+        Ok(case.id)
+    }
+}
+
+impl Action for Discard {
+    type Output = ();
+
+    fn actor(&self) -> &Actor {
+        &self.actor
+    }
+    fn name(&self) -> &'static str {
+        "mail.discard"
+    }
+
+    fn run(&self, cx: &mut Context<'_>) -> Result<(), DeskError> {
+        let row = unfiled(cx, &self.actor, self.message, &self.reason)?;
+        cx.tx.delete_key(row.id.as_bytes())?;
+        cx.tx.update_message(&MessageRow { held: Some(Held::Discarded), ..row })?;
+        cx.tx.set_place_state(self.message, RegisterState::Discarded, "discarded by a person")?;
+        let details = serde_json::json!({ "message": self.message.to_string(), "reason": self.reason });
+        cx.record(&self.actor, "mail.discarded", None, &details)
+    }
+}
+
+fn unfiled(cx: &mut Context<'_>, actor: &Actor, id: MessageId, reason: &str) -> Result<MessageRow, DeskError> {
+    may_see_unfiled(actor)?;
+    let row = cx.tx.message(id)?.ok_or(DeskError::NotFound)?;
+    if !matches!(row.held, Some(Held::Quarantined | Held::Automatic)) {
+        return Err(DeskError::NotFound);
+    }
+    if reason.trim().is_empty() {
+        return Err(DeskError::Invalid("give a reason; it stands in the audit log".into()));
+    }
+    Ok(row)
+}

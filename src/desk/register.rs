@@ -1,0 +1,196 @@
+//! The mail register's book-keeping: epochs of folders, mail from before the start, what was settled on the server,
+//! who works a mailbox, and the numbers of Maildir names.
+
+use super::context::{Context, DeskError};
+use super::runner::Action;
+use crate::case::{Actor, FolderId, Moment};
+use crate::settings::Since;
+use crate::store::rows::{FolderRow, RegisterRow, RegisterState};
+use crate::store::tx::Fence;
+
+macro_rules! system_action {
+    ($type:ty, $name:literal) => {
+        fn actor(&self) -> &Actor {
+            &Actor::System
+        }
+        fn name(&self) -> &'static str {
+            $name
+        }
+    };
+}
+
+/// Opens a folder: the current epoch if the server's number is the same, else a new one.
+pub struct OpenFolder {
+    pub mailbox: String,
+    pub folder: String,
+    pub validity: u32,
+    pub since: Since,
+}
+
+impl Action for OpenFolder {
+    type Output = FolderRow;
+    system_action!(Self, "register.open");
+
+    fn run(&self, cx: &mut Context<'_>) -> Result<FolderRow, DeskError> {
+        let latest = cx.tx.latest_epoch(&self.mailbox, &self.folder)?;
+        if let Some(row) = latest.as_ref().filter(|row| row.validity == i64::from(self.validity)) {
+            return Ok(row.clone());
+        }
+        let start_at = match (&latest, self.since) {
+            // What came before the start stays "before start" in every later epoch.
+            (Some(before), _) => before.start_at,
+            (None, Since::Now) => cx.now,
+            (None, Since::All) => Moment::from_micros(i64::MIN),
+            (None, Since::Date(date)) => date
+                .to_zoned(jiff::tz::TimeZone::UTC)
+                .map_or(cx.now, |zoned| zoned.timestamp().into()),
+        };
+        let row = FolderRow {
+            id: FolderId::new(),
+            mailbox: self.mailbox.clone(),
+            folder: self.folder.clone(),
+            epoch: latest.as_ref().map_or(1, |before| before.epoch + 1),
+            validity: i64::from(self.validity),
+            start_at,
+            opened_at: cx.now,
+            reconciled_at: None,
+        };
+        cx.tx.insert_folder(&row)?;
+        let details = serde_json::json!({ "mailbox": row.mailbox, "folder": row.folder, "epoch": row.epoch });
+        cx.record(&Actor::System, "register.epoch", None, &details)?;
+        Ok(row)
+    }
+}
+
+/// One UID to be accounted for without its mail being taken in.
+#[derive(Clone, Copy, Debug)]
+pub struct Account {
+    pub uid: i64,
+    pub bytes: u64,
+    pub received_at: Moment,
+    pub state: RegisterState,
+    pub settled: bool,
+}
+
+/// Accounts for UIDs that are not taken in: before the start, vanished.
+pub struct AccountFor {
+    pub folder: FolderId,
+    pub places: Vec<Account>,
+}
+
+impl Action for AccountFor {
+    type Output = ();
+    system_action!(Self, "register.account");
+
+    fn run(&self, cx: &mut Context<'_>) -> Result<(), DeskError> {
+        for place in &self.places {
+            if cx.tx.place(self.folder, place.uid)?.is_some_and(|row| row.state != RegisterState::Pending) {
+                continue;
+            }
+            cx.tx.put_place(&RegisterRow {
+                folder_id: self.folder,
+                uid: place.uid,
+                state: place.state,
+                reason: None,
+                message_id: None,
+                bytes: i64::try_from(place.bytes).unwrap_or(i64::MAX),
+                received_at: place.received_at,
+                at: cx.now,
+                attempts: 0,
+                settled: place.settled,
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Notes that nothing is left to do on the server for these.
+pub struct Settled {
+    pub folder: FolderId,
+    pub uids: Vec<i64>,
+}
+
+impl Action for Settled {
+    type Output = ();
+    system_action!(Self, "register.settled");
+
+    fn run(&self, cx: &mut Context<'_>) -> Result<(), DeskError> {
+        Ok(cx.tx.set_settled(self.folder, &self.uids)?)
+    }
+}
+
+/// Notes that the UID sets of server and register were compared.
+pub struct Reconciled {
+    pub folder: FolderId,
+}
+
+impl Action for Reconciled {
+    type Output = ();
+    system_action!(Self, "register.reconciled");
+
+    fn run(&self, cx: &mut Context<'_>) -> Result<(), DeskError> {
+        Ok(cx.tx.set_reconciled(self.folder, cx.now)?)
+    }
+}
+
+/// Takes or renews the lease on a mailbox, so that of several daemons one works it.
+pub struct TakeLease {
+    pub name: String,
+    pub holder: String,
+    pub span: std::time::Duration,
+}
+
+impl Action for TakeLease {
+    type Output = Option<Fence>;
+    system_action!(Self, "lease.take");
+
+    fn run(&self, cx: &mut Context<'_>) -> Result<Option<Fence>, DeskError> {
+        Ok(cx.tx.take_lease(&self.name, &self.holder, cx.now, cx.now.plus(self.span))?)
+    }
+}
+
+/// Gives a lease back at a clean stop.
+pub struct ReleaseLease {
+    pub name: String,
+    pub holder: String,
+}
+
+impl Action for ReleaseLease {
+    type Output = ();
+    system_action!(Self, "lease.release");
+
+    fn run(&self, cx: &mut Context<'_>) -> Result<(), DeskError> {
+        Ok(cx.tx.release_lease(&self.name, &self.holder)?)
+    }
+}
+
+/// Numbers base names of a Maildir folder; known ones keep their number.
+pub struct NumberNames {
+    pub mailbox: String,
+    pub folder: String,
+    pub names: Vec<String>,
+}
+
+impl Action for NumberNames {
+    type Output = Vec<u32>;
+    system_action!(Self, "maildir.number");
+
+    fn run(&self, cx: &mut Context<'_>) -> Result<Vec<u32>, DeskError> {
+        let known = cx.tx.maildir_numbers(&self.mailbox, &self.folder)?;
+        let mut last = known.last().map_or(0, |(uid, _)| *uid);
+        let known: std::collections::HashMap<_, _> = known.into_iter().map(|(uid, name)| (name, uid)).collect();
+        let mut numbers = Vec::with_capacity(self.names.len());
+        for name in &self.names {
+            let uid = match known.get(name) {
+                Some(uid) => *uid,
+                None => {
+                    last += 1;
+                    cx.tx.insert_maildir_name(&self.mailbox, &self.folder, last, name)?;
+                    last
+                }
+            };
+            numbers.push(u32::try_from(uid).map_err(|_| DeskError::Invalid("too many names in one Maildir".into()))?);
+        }
+        Ok(numbers)
+    }
+}
