@@ -334,6 +334,34 @@ async fn words_before_their_time_end_the_connection() {
 }
 
 #[tokio::test]
+async fn servers_that_talk_nonsense_do_no_harm() {
+    for script in [
+        &[("CONNECT", Some("hello"))] as scripted::Script,
+        &[("CONNECT", Some("220"))],
+        &[("CONNECT", None)],
+        &[("EHLO", Some("250-scripted\r\n250- \r\n250 SIZE x"))],
+        &[("EHLO", Some("250-\r\n250 "))],
+        &[("MAIL", Some("2"))],
+        &[("RCPT", Some("999 \u{0}\u{7}"))],
+        &[("DATA", Some("250 no need"))],
+        &[("DOT", Some("354 more"))],
+        &[("DOT", Some("xyz"))],
+        &[("DOT", Some("250 \u{1b}[31mqueued \u{202e}"))],
+    ] {
+        let server = Scripted::start(script).await;
+        let smtp = Arc::new(Smtp::new(&scripted(&server), Login::None).unwrap());
+        let sending = tokio::spawn(async move { send(&smtp, None, "a@company.test").await });
+        match sending.await.unwrap_or_else(|_| panic!("{script:?}")) {
+            Ok(accepted) => {
+                assert!(accepted.line.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()))
+            }
+            Err(error) if script[0].0 == "DOT" => assert_eq!(error, SendError::Unknown, "{script:?}"),
+            Err(error) => assert!(error.stops_all(), "{script:?}: {error:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn one_connection_carries_many_mails_and_a_lost_one_is_replaced() {
     let server = Scripted::start(&[]).await;
     let smtp = Smtp::new(&scripted(&server), Login::None).unwrap();

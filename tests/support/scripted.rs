@@ -6,7 +6,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Replies by the first matching start of a command line; `None` closes the connection.
-type Script = &'static [(&'static str, Option<&'static str>)];
+pub type Script = &'static [(&'static str, Option<&'static str>)];
 
 pub struct Scripted {
     pub port: u16,
