@@ -3,6 +3,7 @@
 //! The map: what each part is for. Arrows point one way: `api`, `web`, `commands`, `intake`, `calendar`
 //! → `desk` → `case`, `store`, `vault`, `audit`. `mail` and `case` depend on nothing of ours.
 //!
+//! - [`letters`]: the words of what we send, in four languages.
 //! - [`mail`]: what a mail is. Pure functions of bytes; knows no cases.
 //! - [`mailbox`]: where mail comes from (IMAP, Maildir), behind one trait.
 //! - [`logging`]: what the daemon tells its operator, and what it must never tell.
@@ -11,6 +12,7 @@
 pub mod case;
 pub mod delivery;
 pub mod logging;
+pub mod letters;
 pub mod mail;
 pub mod mailbox;
 pub mod settings;

@@ -1,8 +1,10 @@
 //! One SMTP session: login once, then one transaction after another. It knows at every step whether the mail can
 //! have been accepted, which lettre's own `send` does not tell.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures_util::FutureExt;
 use lettre::Address;
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
@@ -69,8 +71,12 @@ impl Session {
     pub async fn open(endpoint: &Endpoint, login: &Login) -> Result<Self, SendError> {
         let stream = Stream::connect(endpoint).await?;
         let hello = ClientId::Domain(endpoint.hello.clone());
-        let mut connection = AsyncSmtpConnection::connect_with_transport(Box::new(stream), &hello)
+        // lettre 0.11.23 panics on a line of blanks in the answer to EHLO.
+        let opening = AssertUnwindSafe(AsyncSmtpConnection::connect_with_transport(Box::new(stream), &hello));
+        let mut connection = opening
+            .catch_unwind()
             .await
+            .map_err(|_| SendError::Unreachable("its answer to EHLO makes no sense".into()))?
             .map_err(|error| failure(&error, Step::Opening))?;
         log_in(&mut connection, login).await?;
         // Once more: servers offer other limits to who is logged in, and lettre keeps no SIZE.
