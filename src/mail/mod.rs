@@ -2,6 +2,9 @@
 //! from bytes. Pure functions, no network, no clock, no I/O. Knows nothing of cases, people or settings files.
 
 pub mod compose;
+pub mod automatic;
+pub mod bounce;
+mod fields;
 pub mod quoting;
 
 use jiff::Timestamp;

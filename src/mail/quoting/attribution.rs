@@ -133,7 +133,7 @@ pub fn shared_line(line: &str) -> Option<usize> {
     let found = SAME_LINE.as_ref()?.captures(line)?;
     let attribution = found.get(2)?.as_str();
     (hit(&ADDRESS, attribution) || (hit(&TIME, attribution) && hit(&DATE, attribution)))
-        .then(|| found.get(1).map(|new| new.end()))
+        .then(|| found.get(1).filter(|new| new.as_str().contains(char::is_alphanumeric)).map(|new| new.end()))
         .flatten()
 }
 

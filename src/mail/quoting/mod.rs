@@ -79,13 +79,14 @@ fn split<'a>(lines: &[&'a str]) -> Vec<Piece<'a>> {
         }
         let scanned = index < MAX_SCANNED && !line.trim().is_empty();
         let rest = lines.get(index..).unwrap_or_default();
-        if let Some((piece, taken)) = scanned.then(|| opening(rest, |n| quote_at(index + n))).flatten() {
-            pieces.push(piece);
-            index += taken;
-        } else if let Some(end) = scanned.then(|| attribution::shared_line(line)).flatten() {
+        if let Some(end) = scanned.then(|| attribution::shared_line(line)).flatten() {
             push(&mut pieces, line.get(..end).unwrap_or(line), false);
             pieces.push(if quote_at(index + 1) { Piece::Attribution } else { Piece::Unmarked });
             index += 1;
+        } else if let Some((piece, taken)) = scanned.then(|| opening(rest, |n| quote_at(index + n))).flatten()
+        {
+            pieces.push(piece);
+            index += taken;
         } else {
             push(&mut pieces, line, false);
             index += 1;

@@ -104,6 +104,11 @@ fn answers_beneath_the_quote_are_found() {
 }
 
 #[test]
+fn new_text_on_the_line_of_the_attribution_is_found() {
+    assert_eq!(reply("Yes On Wed, Mar 4, 2026 at 3:59 PM, hr@firm.test wrote:\n> Come?"), "Yes");
+}
+
+#[test]
 fn nothing_new_means_everything() {
     for text in [
         "> only\n> quoted",
