@@ -3,11 +3,17 @@
 //! The map: what each part is for. Arrows point one way: `api`, `web`, `commands`, `intake`, `calendar`
 //! → `desk` → `case`, `store`, `vault`, `audit`. `mail` and `case` depend on nothing of ours.
 //!
+//! - [`case`]: the domain, pure: what a case is and is about.
+//! - [`commands`]: one file per subcommand.
+//! - [`intake`]: from raw mail to the desk; so far its classifier.
 //! - [`mail`]: what a mail is. Pure functions of bytes; knows no cases.
 //! - [`mailbox`]: where mail comes from (IMAP, Maildir), behind one trait.
 //! - [`settings`]: TOML + environment + credentials → typed, validated settings.
 
+pub mod case;
+pub mod commands;
 pub mod delivery;
+pub mod intake;
 pub mod mail;
 pub mod mailbox;
 pub mod settings;
