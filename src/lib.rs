@@ -17,3 +17,6 @@ pub mod intake;
 pub mod mail;
 pub mod mailbox;
 pub mod settings;
+pub mod store;
+pub mod tls;
+pub mod vault;

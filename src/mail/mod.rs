@@ -1,6 +1,9 @@
 //! What a mail is: one [`Mail`] is how Caseward understands a message, and [`parse`](parse::parse) makes it
 //! from bytes. Pure functions, no network, no clock, no I/O. Knows nothing of cases, people or settings files.
 
+pub mod compose;
+pub mod quoting;
+
 use jiff::Timestamp;
 use serde::Serialize;
 

@@ -84,9 +84,9 @@ pub struct Doubt {
 #[serde(deny_unknown_fields)]
 pub struct CategoryEntry {
     pub name: Category,
-    #[serde(default)]
+    #[serde(default = "standard")]
     pub sensitivity: Sensitivity,
-    #[serde(default)]
+    #[serde(default = "normal")]
     pub priority: Priority,
 }
 
@@ -193,4 +193,12 @@ fn line_of(text: &str, span: &Range<usize>) -> usize {
 
 fn one() -> f32 {
     1.0
+}
+
+fn standard() -> Sensitivity {
+    Sensitivity::Standard
+}
+
+fn normal() -> Priority {
+    Priority::Normal
 }

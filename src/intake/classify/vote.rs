@@ -36,7 +36,7 @@ pub fn verdict(rules: &Rules, lexicon: &Lexicon, categories: &CategoryFile, inpu
     let new_words = parts.iter().skip(1).filter(|part| part.place == Place::New);
     let short = new_words.flat_map(|part| &part.sentences).map(Sentence::len).sum::<usize>() < TOPIC_WORDS;
 
-    let mut evidence = Evidence::default();
+    let mut evidence = Evidence::new();
     for part in &parts {
         let has_topic = part.place == Place::New || (short && part.place == Place::Quoted);
         for sentence in &part.sentences {
@@ -68,7 +68,6 @@ fn of(parts: &[Part<'_>], place: Place) -> Vec<Sentence> {
     parts.iter().filter(|part| part.place == place).flat_map(|part| part.sentences.iter().cloned()).collect()
 }
 
-#[derive(Default)]
 struct Evidence {
     votes: BTreeMap<Category, f32>,
     sensitivity: Sensitivity,
@@ -81,6 +80,17 @@ struct Evidence {
 }
 
 impl Evidence {
+    fn new() -> Self {
+        Self {
+            votes: BTreeMap::new(),
+            sensitivity: Sensitivity::Standard,
+            priority: Priority::Normal,
+            says_low: false,
+            rules: BTreeSet::new(),
+            reasons: Vec::new(),
+        }
+    }
+
     fn hear(&mut self, rule: &Rule, part: &Part<'_>, sentence: &Sentence, has_topic: bool) {
         let floors = &rule.speaks_for;
         // Each rule counts once for the category, however often it matches; floors are idempotent.
@@ -91,7 +101,7 @@ impl Evidence {
         {
             *self.votes.entry(category.clone()).or_default() += rule.weight;
         }
-        self.sensitivity = self.sensitivity.max(floors.sensitivity.unwrap_or_default());
+        self.sensitivity = self.sensitivity.max(floors.sensitivity.unwrap_or(Sensitivity::Standard));
         match floors.priority {
             Some(Priority::Low) => self.says_low |= part.place == Place::New,
             Some(priority) => self.priority = self.priority.max(priority),
@@ -103,9 +113,9 @@ impl Evidence {
                 Place::Quoted => "quoted",
                 Place::Attachment => "attached",
             };
-            let priority = floors.priority.unwrap_or_default();
+            let priority = floors.priority.unwrap_or(Priority::Normal);
             self.reasons.push((
-                floors.sensitivity.unwrap_or_default(),
+                floors.sensitivity.unwrap_or(Sensitivity::Standard),
                 priority,
                 format!("{verb} '{quote}'"),
             ));

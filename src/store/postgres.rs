@@ -1,0 +1,162 @@
+//! PostgreSQL, by a client in pure Rust over rustls. What differs from SQLite is here and nowhere else: how to
+//! connect, how to begin, how to claim.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel_async::AsyncPgConnection;
+use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::runtime::Runtime;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::StoreError;
+use super::tx::Begin;
+
+pub type Conn = AsyncConnectionWrapper<AsyncPgConnection>;
+pub type Db = diesel::pg::Pg;
+
+pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+/// Several daemons claim side by side.
+macro_rules! skip_locked {
+    ($query:expr) => {
+        $query.for_update().skip_locked()
+    };
+}
+use skip_locked;
+
+#[path = "queries/audit.rs"]
+mod audit;
+#[path = "queries/cases.rs"]
+mod cases;
+#[path = "queries/directory.rs"]
+mod directory;
+#[path = "queries/keys.rs"]
+mod keys;
+#[path = "queries/leases.rs"]
+mod leases;
+#[path = "queries/messages.rs"]
+mod messages;
+#[path = "queries/outbox.rs"]
+mod outbox;
+#[path = "queries/parties.rs"]
+mod parties;
+#[path = "queries/register.rs"]
+mod register;
+#[path = "queries/threads.rs"]
+mod threads;
+#[path = "queries/users.rs"]
+mod users;
+
+/// Any number; the same for every daemon.
+const INTAKE_LOCK: i64 = 0x6361_7365_0001;
+const MIGRATION_LOCK: i64 = 0x6361_7365_0002;
+
+/// How to reach one PostgreSQL database. Owns the runtime that drives its connections.
+pub struct Server {
+    config: tokio_postgres::Config,
+    tls: MakeRustlsConnect,
+    runtime: Arc<Runtime>,
+}
+
+impl Server {
+    /// Reads the URL; connects to nothing yet.
+    pub fn new(
+        url: &str,
+        password: Option<&SecretString>,
+        ca_file: Option<&Path>,
+    ) -> Result<Self, StoreError> {
+        let unusable = |why: String| StoreError::Unusable(format!("database.url: {why}"));
+        let mut config: tokio_postgres::Config = url
+            .parse()
+            .map_err(|error| unusable(format!("{error}; it reads postgres://user@host/database")))?;
+        config.connect_timeout(Duration::from_secs(10)).application_name("caseward");
+        if let Some(password) = password {
+            config.password(password.expose_secret());
+        }
+        let tls = crate::tls::client_config(ca_file).map_err(|error| unusable(error.to_string()))?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("postgres")
+            .enable_all()
+            .build()
+            .map_err(|error| unusable(format!("no thread could be started: {error}")))?;
+        let tls = MakeRustlsConnect::new(tls.as_ref().clone());
+        Ok(Self { config, tls, runtime: Arc::new(runtime) })
+    }
+
+    /// Opens a connection. Call it from a thread of its own, never from async code.
+    pub fn connect(&self) -> Result<Conn, StoreError> {
+        // The wrapper takes the runtime it finds here; the one it would make itself has no timers.
+        let _entered = self.runtime.enter();
+        let connected = self.runtime.block_on(async {
+            let (client, connection) =
+                self.config.connect(self.tls.clone()).await.map_err(|error| cause(&error))?;
+            AsyncPgConnection::try_from_client_and_connection(client, connection)
+                .await
+                .map_err(|error| error.to_string())
+        });
+        let mut conn: Conn = connected
+            .map_err(|error| {
+                StoreError::Unavailable(format!(
+                    "the PostgreSQL server cannot be reached ({error}); check database.url, the password and that it runs"
+                ))
+            })?
+            .into();
+        conn.batch_execute("SET synchronous_commit = on; SET statement_timeout = '60s'")?;
+        Ok(conn)
+    }
+}
+
+/// "db error" and "error connecting" say nothing; their source does.
+fn cause(error: &tokio_postgres::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => source.to_string(),
+        None => error.to_string(),
+    }
+}
+
+/// Runs `work` while no other daemon migrates.
+pub fn with_migration_lock<T>(
+    conn: &mut Conn,
+    work: impl FnOnce(&mut Conn) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    conn.batch_execute(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK})"))?;
+    let done = work(conn);
+    conn.batch_execute(&format!("SELECT pg_advisory_unlock({MIGRATION_LOCK})"))?;
+    done
+}
+
+impl Begin for Conn {
+    fn begin_write(&mut self) -> Result<(), StoreError> {
+        Ok(self.batch_execute("BEGIN")?)
+    }
+    fn begin_read(&mut self) -> Result<(), StoreError> {
+        Ok(self.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?)
+    }
+    fn commit(&mut self) -> Result<(), StoreError> {
+        Ok(self.batch_execute("COMMIT")?)
+    }
+    fn rollback(&mut self) -> Result<(), StoreError> {
+        Ok(self.batch_execute("ROLLBACK")?)
+    }
+    fn savepoint(&mut self) -> Result<(), StoreError> {
+        Ok(self.batch_execute("SAVEPOINT action")?)
+    }
+    fn release(&mut self) -> Result<(), StoreError> {
+        Ok(self.batch_execute("RELEASE SAVEPOINT action")?)
+    }
+    fn rollback_to_savepoint(&mut self) -> Result<(), StoreError> {
+        Ok(self.batch_execute("ROLLBACK TO SAVEPOINT action; RELEASE SAVEPOINT action")?)
+    }
+    fn lock_intake(&mut self) -> Result<(), StoreError> {
+        Ok(self.batch_execute(&format!("SELECT pg_advisory_xact_lock({INTAKE_LOCK})"))?)
+    }
+    fn ping(&mut self) -> Result<(), StoreError> {
+        Ok(self.batch_execute("SELECT 1")?)
+    }
+}

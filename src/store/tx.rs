@@ -1,0 +1,235 @@
+//! What can be asked of the register within a transaction: one small object-safe trait for each aggregate, whose
+//! sum is [`Tx`]. Actions and reads see `&mut dyn Tx`; only the desk's runner commits.
+
+use crate::case::{
+    CaseId, Category, ConversationId, FolderId, MessageId, Moment, OutboxId, PartyId, PersonId, Priority,
+    Reference, Sensitivity, Status, TokenId, User, UserId,
+};
+use crate::vault::LookupHash;
+
+use super::StoreError;
+use super::rows::{
+    ApiTokenRow, CaseRow, ConversationRow, EntryRow, FolderRow, GrantRow, Held, IdempotencyRow, KeyRow,
+    LinkRow, MessageRow, OutboxRow, OutboxState, PartyAddressRow, PartyRow, PersonAddressRow, PersonRow,
+    RegisterRow, RegisterState, ThreadPurpose, ThreadRow, UserRow,
+};
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+/// Everything a transaction can do.
+pub trait Tx:
+    Keys + Cases + Parties + Messages + Threads + Register + Outbox + Users + Directory + Audit + Leases + Begin
+{
+}
+impl<T> Tx for T where
+    T: Keys
+        + Cases
+        + Parties
+        + Messages
+        + Threads
+        + Register
+        + Outbox
+        + Users
+        + Directory
+        + Audit
+        + Leases
+        + Begin
+{
+}
+
+/// Transaction control; for the runner and the read threads alone.
+pub trait Begin {
+    /// Opens a transaction that may write; waits for the writer before it.
+    fn begin_write(&mut self) -> Result<()>;
+    fn begin_read(&mut self) -> Result<()>;
+    fn commit(&mut self) -> Result<()>;
+    fn rollback(&mut self) -> Result<()>;
+    fn savepoint(&mut self) -> Result<()>;
+    fn release(&mut self) -> Result<()>;
+    fn rollback_to_savepoint(&mut self) -> Result<()>;
+    /// Makes intake one at a time over all daemons, until commit: two mailboxes may bring parent and child at once.
+    fn lock_intake(&mut self) -> Result<()>;
+    /// A cheap question to a live database.
+    fn ping(&mut self) -> Result<()>;
+}
+
+pub trait Keys {
+    fn insert_key(&mut self, row: &KeyRow) -> Result<()>;
+    fn key(&mut self, id: &[u8]) -> Result<Option<KeyRow>>;
+    fn key_for(&mut self, purpose: &str) -> Result<Option<KeyRow>>;
+    fn delete_key(&mut self, id: &[u8]) -> Result<()>;
+}
+
+/// Which cases a list shows. Everything given must hold; `visible_to` is who asks.
+#[derive(Clone, Debug)]
+pub struct CaseFilter {
+    pub visible_to: User,
+    pub now: Moment,
+    pub status: Option<Status>,
+    pub category: Option<Category>,
+    pub sensitivity: Option<Sensitivity>,
+    pub priority: Option<Priority>,
+    pub owner: Option<UserId>,
+    pub team: Option<String>,
+    pub triage: Option<bool>,
+    /// Continue after this row: (updated_at, id) of the last one shown.
+    pub after: Option<(Moment, CaseId)>,
+    pub limit: i64,
+}
+
+pub trait Cases {
+    fn insert_case(&mut self, row: &CaseRow) -> Result<()>;
+    fn case(&mut self, id: CaseId) -> Result<Option<CaseRow>>;
+    fn case_by_reference(&mut self, reference: Reference) -> Result<Option<CaseRow>>;
+    /// Writes the row if the stored version is `row.version - 1`; false when somebody was faster.
+    fn update_case(&mut self, row: &CaseRow) -> Result<bool>;
+    /// Newest activity first.
+    fn list_cases(&mut self, filter: &CaseFilter) -> Result<Vec<CaseRow>>;
+    fn insert_link(&mut self, row: &LinkRow) -> Result<()>;
+    fn links_of(&mut self, case: CaseId) -> Result<Vec<LinkRow>>;
+    fn grant(&mut self, case: CaseId, user: UserId) -> Result<Option<GrantRow>>;
+    fn insert_grant(&mut self, row: &GrantRow) -> Result<()>;
+    fn walled(&mut self, case: CaseId, user: UserId) -> Result<bool>;
+}
+
+pub trait Parties {
+    fn insert_party(&mut self, row: &PartyRow) -> Result<()>;
+    fn insert_party_address(&mut self, row: &PartyAddressRow) -> Result<()>;
+    fn parties_of(&mut self, case: CaseId) -> Result<Vec<PartyRow>>;
+    fn party(&mut self, id: PartyId) -> Result<Option<PartyRow>>;
+    fn addresses_of(&mut self, party: PartyId) -> Result<Vec<PartyAddressRow>>;
+    /// The parties of `case` with this address.
+    fn parties_by_address(&mut self, case: CaseId, hash: LookupHash) -> Result<Vec<PartyAddressRow>>;
+    /// Whether the address is a confirmed one of any party anywhere.
+    fn address_is_known(&mut self, hash: LookupHash) -> Result<bool>;
+    fn insert_conversation(&mut self, row: &ConversationRow) -> Result<()>;
+    fn conversation(&mut self, id: ConversationId) -> Result<Option<ConversationRow>>;
+    fn conversations_of(&mut self, case: CaseId) -> Result<Vec<ConversationRow>>;
+    fn conversation_of_party(&mut self, party: PartyId) -> Result<Option<ConversationRow>>;
+    fn conversation_by_reference(&mut self, reference: Reference) -> Result<Option<ConversationRow>>;
+}
+
+pub trait Messages {
+    /// False when a message of the same identity is already there.
+    fn insert_message(&mut self, row: &MessageRow) -> Result<bool>;
+    fn update_message(&mut self, row: &MessageRow) -> Result<()>;
+    fn message(&mut self, id: MessageId) -> Result<Option<MessageRow>>;
+    fn message_by_identity(&mut self, identity: LookupHash) -> Result<Option<MessageRow>>;
+    /// Oldest first, after `(at, id)`.
+    fn messages_of(
+        &mut self,
+        case: CaseId,
+        after: Option<(Moment, MessageId)>,
+        limit: i64,
+    ) -> Result<Vec<MessageRow>>;
+    /// Unfiled messages of one kind, newest first, after `(at, id)`.
+    fn held(&mut self, held: Held, after: Option<(Moment, MessageId)>, limit: i64)
+    -> Result<Vec<MessageRow>>;
+    fn count_held(&mut self, held: Held) -> Result<i64>;
+    fn put_chunk(&mut self, message: MessageId, seq: i32, data: &[u8]) -> Result<()>;
+    fn chunk(&mut self, message: MessageId, seq: i32) -> Result<Option<Vec<u8>>>;
+}
+
+pub trait Threads {
+    fn insert_thread(&mut self, row: &ThreadRow) -> Result<()>;
+    fn threads(&mut self, hash: LookupHash, purpose: ThreadPurpose) -> Result<Vec<ThreadRow>>;
+    fn threads_of_conversation(
+        &mut self,
+        conversation: ConversationId,
+        purpose: ThreadPurpose,
+    ) -> Result<Vec<ThreadRow>>;
+    /// Everything that leads to this message leads to another conversation from now on.
+    fn move_threads(&mut self, message: MessageId, case: CaseId, conversation: ConversationId) -> Result<()>;
+    fn forget_awaited(&mut self, hash: LookupHash) -> Result<()>;
+}
+
+pub trait Register {
+    fn latest_epoch(&mut self, mailbox: &str, folder: &str) -> Result<Option<FolderRow>>;
+    fn insert_folder(&mut self, row: &FolderRow) -> Result<()>;
+    fn set_reconciled(&mut self, folder: FolderId, at: Moment) -> Result<()>;
+    /// Every UID that has been accounted for in this epoch.
+    fn registered_uids(&mut self, folder: FolderId) -> Result<Vec<i64>>;
+    /// Accounted for, but marking, moving or deleting on the server is still to do.
+    fn unsettled(&mut self, folder: FolderId) -> Result<Vec<RegisterRow>>;
+    fn place(&mut self, folder: FolderId, uid: i64) -> Result<Option<RegisterRow>>;
+    /// Inserts or replaces the account of one place.
+    fn put_place(&mut self, row: &RegisterRow) -> Result<()>;
+    fn set_settled(&mut self, folder: FolderId, uids: &[i64]) -> Result<()>;
+    fn set_place_state(&mut self, message: MessageId, state: RegisterState, reason: &str) -> Result<()>;
+    /// Newest first.
+    fn list_register(
+        &mut self,
+        state: Option<RegisterState>,
+        after: Option<(Moment, FolderId, i64)>,
+        limit: i64,
+    ) -> Result<Vec<(RegisterRow, FolderRow)>>;
+    fn maildir_numbers(&mut self, mailbox: &str, folder: &str) -> Result<Vec<(i64, String)>>;
+    fn maildir_name(&mut self, mailbox: &str, folder: &str, uid: i64) -> Result<Option<String>>;
+    fn insert_maildir_name(&mut self, mailbox: &str, folder: &str, uid: i64, name: &str) -> Result<()>;
+}
+
+pub trait Outbox {
+    fn insert_outbox(&mut self, row: &OutboxRow) -> Result<()>;
+    fn update_outbox(&mut self, row: &OutboxRow) -> Result<()>;
+    fn outbox(&mut self, id: OutboxId) -> Result<Option<OutboxRow>>;
+    fn outbox_of_message(&mut self, message: MessageId) -> Result<Option<OutboxRow>>;
+    /// Leases up to `limit` due mails to `by` until `until`, oldest first; nobody else gets them before.
+    fn claim_outbox(&mut self, now: Moment, until: Moment, by: &str, limit: i64) -> Result<Vec<OutboxRow>>;
+    /// When the next mail falls due.
+    fn next_due(&mut self) -> Result<Option<Moment>>;
+    /// Automatic mails to one recipient since `since`.
+    fn automatic_mails_to(&mut self, recipient: LookupHash, since: Moment) -> Result<i64>;
+    /// Newest first.
+    fn list_outbox(
+        &mut self,
+        state: Option<OutboxState>,
+        after: Option<(Moment, OutboxId)>,
+        limit: i64,
+    ) -> Result<Vec<OutboxRow>>;
+    fn count_outbox(&mut self, state: OutboxState) -> Result<i64>;
+    fn oldest_waiting(&mut self) -> Result<Option<Moment>>;
+}
+
+pub trait Users {
+    fn insert_user(&mut self, row: &UserRow) -> Result<bool>;
+    fn update_user(&mut self, row: &UserRow) -> Result<()>;
+    fn user(&mut self, id: UserId) -> Result<Option<UserRow>>;
+    fn user_by_login(&mut self, login: LookupHash) -> Result<Option<UserRow>>;
+    fn users(&mut self) -> Result<Vec<UserRow>>;
+    fn insert_token(&mut self, row: &ApiTokenRow) -> Result<()>;
+    fn token_by_hash(&mut self, hash: LookupHash) -> Result<Option<ApiTokenRow>>;
+    fn tokens_of(&mut self, user: UserId) -> Result<Vec<ApiTokenRow>>;
+    fn touch_token(&mut self, id: TokenId, at: Moment) -> Result<()>;
+    fn revoke_token(&mut self, id: TokenId, at: Moment) -> Result<()>;
+    fn idempotency(&mut self, user: UserId, key: LookupHash) -> Result<Option<IdempotencyRow>>;
+    fn insert_idempotency(&mut self, row: &IdempotencyRow) -> Result<()>;
+    fn forget_idempotency(&mut self, before: Moment) -> Result<()>;
+}
+
+pub trait Directory {
+    fn person_by_employee(&mut self, employee: LookupHash) -> Result<Option<PersonRow>>;
+    fn person(&mut self, id: PersonId) -> Result<Option<PersonRow>>;
+    fn people_by_address(&mut self, hash: LookupHash) -> Result<Vec<(PersonRow, PersonAddressRow)>>;
+    fn people(&mut self) -> Result<Vec<PersonRow>>;
+    fn put_person(&mut self, row: &PersonRow, addresses: &[PersonAddressRow]) -> Result<()>;
+}
+
+pub trait Audit {
+    fn insert_entry(&mut self, row: &EntryRow) -> Result<()>;
+    /// Oldest first.
+    fn entries_of_case(&mut self, case: CaseId, limit: i64) -> Result<Vec<EntryRow>>;
+    fn entries(&mut self, after: Option<(Moment, crate::case::EntryId)>, limit: i64)
+    -> Result<Vec<EntryRow>>;
+}
+
+/// A lease with its fencing number: it grows with each new holder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fence(pub i64);
+
+pub trait Leases {
+    /// Takes or renews the lease; `None` while another holder's runs.
+    fn take_lease(&mut self, name: &str, holder: &str, now: Moment, until: Moment) -> Result<Option<Fence>>;
+    /// Whether `holder` still has the lease under this number.
+    fn holds_lease(&mut self, name: &str, holder: &str, fence: Fence) -> Result<bool>;
+    fn release_lease(&mut self, name: &str, holder: &str) -> Result<()>;
+}
