@@ -4,15 +4,20 @@
 //! → `desk` → `case`, `store`, `vault`, `audit`. `mail` and `case` depend on nothing of ours.
 //!
 //! - [`letters`]: the words of what we send, in four languages.
+//! - [`case`]: the domain, pure: what a case is and is about.
+//! - [`commands`]: one file per subcommand.
+//! - [`intake`]: from raw mail to the desk; so far its classifier.
 //! - [`mail`]: what a mail is. Pure functions of bytes; knows no cases.
 //! - [`mailbox`]: where mail comes from (IMAP, Maildir), behind one trait.
 //! - [`logging`]: what the daemon tells its operator, and what it must never tell.
 //! - [`settings`]: TOML + environment + credentials → typed, validated settings.
 
 pub mod case;
+pub mod commands;
 pub mod delivery;
 pub mod logging;
 pub mod letters;
+pub mod intake;
 pub mod mail;
 pub mod mailbox;
 pub mod settings;

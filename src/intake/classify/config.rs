@@ -1,0 +1,204 @@
+//! The classifier's files as they are written: rules, word weights, what each category brings with it. Reads
+//! and checks; every refusal names file, line and remedy. Knows nothing of how evidence is weighed.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use toml::Spanned;
+
+use crate::case::kinds::{Category, Priority, Sensitivity};
+
+/// Why a classifier is refused: one sentence with file, line and remedy.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct RuleError(pub String);
+
+/// One file of rules, e.g. `en.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleFile {
+    /// Alternatives that several patterns share: `{boss}` in a pattern stands for the set named `boss`.
+    #[serde(default)]
+    pub sets: BTreeMap<String, String>,
+    #[serde(default, rename = "rule")]
+    pub rules: Vec<RuleEntry>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleEntry {
+    pub id: Spanned<String>,
+    /// Documentation: every rule reads every mail, for people mix languages.
+    pub lang: String,
+    pub pattern: String,
+    #[serde(default)]
+    pub speaks_for: SpeaksFor,
+    /// How much it counts for its category; 1 is a hint, 3 nearly decides.
+    #[serde(default = "one")]
+    pub weight: f32,
+    /// Beginnings of rule ids that say nothing in a sentence where this one matches.
+    #[serde(default)]
+    pub excuses: Vec<String>,
+    #[serde(default)]
+    pub examples: Vec<String>,
+    #[serde(default)]
+    pub not: Vec<String>,
+}
+
+/// What a rule is evidence of. Sensitivity and priority are floors; `low` is a hint that counts alone.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpeaksFor {
+    pub category: Option<Category>,
+    pub sensitivity: Option<Sensitivity>,
+    pub priority: Option<Priority>,
+}
+
+/// `categories.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CategoryFile {
+    pub doubt: Doubt,
+    #[serde(rename = "category")]
+    pub categories: Vec<CategoryEntry>,
+}
+
+/// Where doubt begins; all are shares from 0 to 1.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Doubt {
+    /// A category surer than this needs no person to sort it.
+    pub triage_below: f32,
+    /// Another category this likely brings its sensitivity with it.
+    pub another_at: f32,
+    /// The words of a mail make it confidential from here on.
+    pub confidential_at: f32,
+    /// The words of a mail make it restricted from here on.
+    pub restricted_at: f32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CategoryEntry {
+    pub name: Category,
+    #[serde(default = "standard")]
+    pub sensitivity: Sensitivity,
+    #[serde(default = "normal")]
+    pub priority: Priority,
+}
+
+/// `lexicon.toml`: stem or pair of stems → weight, for each thing it may speak for. The stem `*` is what every
+/// mail says.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LexiconFile {
+    #[serde(default)]
+    pub category: BTreeMap<Category, BTreeMap<String, f32>>,
+    #[serde(default)]
+    pub sensitivity: BTreeMap<Sensitivity, BTreeMap<String, f32>>,
+}
+
+/// All files of a classifier, with the rule files under their names.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub rules: Vec<Source<RuleFile>>,
+    pub categories: CategoryFile,
+    pub lexicon: LexiconFile,
+}
+
+/// A file as read, kept with its text so that an error found later can still name the line.
+#[derive(Clone, Debug)]
+pub struct Source<T> {
+    name: String,
+    text: String,
+    pub file: T,
+}
+
+const BUILT_IN: &[(&str, &str)] = &[
+    ("de.toml", include_str!("../../../config/classifier/de.toml")),
+    ("en.toml", include_str!("../../../config/classifier/en.toml")),
+    ("es.toml", include_str!("../../../config/classifier/es.toml")),
+    ("fr.toml", include_str!("../../../config/classifier/fr.toml")),
+    (CATEGORIES, include_str!("../../../config/classifier/categories.toml")),
+    (LEXICON, include_str!("../../../config/classifier/lexicon.toml")),
+];
+const CATEGORIES: &str = "categories.toml";
+const LEXICON: &str = "lexicon.toml";
+
+impl Config {
+    /// Reads the `*.toml` files of `dir`, or what is built in.
+    pub fn read(dir: Option<&Path>) -> Result<Self, RuleError> {
+        let mut texts = match dir {
+            Some(dir) => texts_of(dir)?,
+            None => BUILT_IN.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect(),
+        };
+        let whose = dir.map_or_else(|| "the built-in classifier".to_owned(), |dir| dir.display().to_string());
+        let categories = texts.remove(CATEGORIES).ok_or_else(|| {
+            RuleError(format!("{whose}: has no {CATEGORIES}; copy the one that Caseward ships there"))
+        })?;
+        let lexicon = texts.remove(LEXICON).unwrap_or_default();
+        Ok(Self {
+            categories: Source::<CategoryFile>::parse(CATEGORIES.to_owned(), categories)?.file,
+            lexicon: Source::<LexiconFile>::parse(LEXICON.to_owned(), lexicon)?.file,
+            rules: texts
+                .into_iter()
+                .map(|(name, text)| Source::parse(name, text))
+                .collect::<Result<Vec<_>, _>>()?,
+        })
+    }
+}
+
+impl<T: DeserializeOwned> Source<T> {
+    pub fn parse(name: String, text: String) -> Result<Self, RuleError> {
+        match toml::from_str(&text) {
+            Ok(file) => Ok(Self { name, text, file }),
+            Err(error) => {
+                let line = line_of(&text, &error.span().unwrap_or_default());
+                // The parser quotes the file in its full message; its short one is enough beside the line.
+                Err(RuleError(format!("{name}, line {line}: {}; correct the file", error.message())))
+            }
+        }
+    }
+}
+
+impl<T> Source<T> {
+    /// An error about what stands at `span`.
+    pub fn error(&self, span: &Range<usize>, what: &str) -> RuleError {
+        RuleError(format!("{}, line {}: {what}", self.name, line_of(&self.text, span)))
+    }
+}
+
+fn texts_of(dir: &Path) -> Result<BTreeMap<String, String>, RuleError> {
+    let unreadable = |path: &Path, error: std::io::Error| {
+        RuleError(format!("{}: cannot be read: {error}; check the path and its permissions", path.display()))
+    };
+    let mut texts = BTreeMap::new();
+    for entry in std::fs::read_dir(dir).map_err(|error| unreadable(dir, error))? {
+        let path = entry.map_err(|error| unreadable(dir, error))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.ends_with(".toml") && !name.starts_with('.') {
+            let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
+            texts.insert(name, text);
+        }
+    }
+    Ok(texts)
+}
+
+fn line_of(text: &str, span: &Range<usize>) -> usize {
+    text.bytes().take(span.start).filter(|byte| *byte == b'\n').count() + 1
+}
+
+fn one() -> f32 {
+    1.0
+}
+
+fn standard() -> Sensitivity {
+    Sensitivity::Standard
+}
+
+fn normal() -> Priority {
+    Priority::Normal
+}

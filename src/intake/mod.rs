@@ -1,0 +1,3 @@
+//! From raw mail to the desk: register, trust, thread, classify, walls.
+
+pub mod classify;
