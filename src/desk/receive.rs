@@ -8,7 +8,7 @@ use super::filing::{NewCase, NewMessage, NewParty, Post, Shelf};
 use super::runner::Action;
 use super::view::View;
 use crate::case::{
-    Actor, CaseId, Channel, ConversationId, FolderId, MessageId, MessageKind, Moment, Part, Reference, Status, Trust,
+    Actor, CaseId, Channel, ConversationId, FolderId, MessageId, MessageKind, Moment, Part, Status, Trust,
 };
 use crate::intake::classify::Verdict;
 use crate::intake::thread::{Evidence, evidence};
@@ -352,9 +352,11 @@ fn acknowledge(
         return Ok(());
     }
     let kind = if proved { Kind::Acknowledgement } else { Kind::AcknowledgementUnverified };
+    let reference = conversation.reference.to_string();
     let values = Values {
-        organisation: cx.settings.organisation.name.clone(),
-        reference: conversation.reference.to_string(),
+        organisation: &cx.settings.organisation.name,
+        organisation_language: &cx.settings.organisation.language,
+        reference: &reference,
         ..Values::default()
     };
     let rendered = cx.shared.letters.render(kind, language, &values).map_err(|error| DeskError::Invalid(error.to_string()))?;
@@ -381,7 +383,7 @@ fn acknowledge(
 /// Directory first, then what was detected, then the organisation's.
 fn language(cx: &Context<'_>, letter: &Letter<'_>) -> String {
     let known = letter.from.person.as_ref().map(|person| person.language.clone()).filter(|tag| !tag.is_empty());
-    let shipped = |tag: &String| crate::letters::LANGUAGES.contains(&tag.as_str());
+    let shipped = |tag: &String| crate::settings::LANGUAGES.contains(&tag.as_str());
     known
         .filter(shipped)
         .or_else(|| letter.mail.language.clone().filter(shipped))
@@ -503,9 +505,4 @@ const fn word(automatic: Automatic) -> &'static str {
         Automatic::Bulk => "bulk",
         Automatic::FeedbackReport => "feedback-report",
     }
-}
-
-/// The references named in a subject, for [`evidence`].
-pub fn references_in(subject: &str) -> impl Iterator<Item = Reference> + '_ {
-    Reference::find_in(subject).take(3)
 }

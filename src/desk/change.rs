@@ -1,0 +1,195 @@
+//! Changing a case by hand: its status, category, sensitivity, owner, priority; and moving a message elsewhere.
+
+use super::context::{Context, DeskError};
+use super::filing::{NewCase, NewParty};
+use super::runner::Action;
+use super::view::View;
+use crate::case::access::Access;
+use crate::case::{Actor, CaseId, Category, Channel, MessageId, Part, Priority, Sensitivity, Status, UserId};
+use crate::store::rows::{CaseRow, MessageRow};
+use crate::vault::Record;
+
+/// What is to be changed; what is `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    pub status: Option<Status>,
+    pub category: Option<Category>,
+    pub sensitivity: Option<Sensitivity>,
+    pub priority: Option<Priority>,
+    /// `Some(None)` takes the owner away.
+    pub owner: Option<Option<UserId>>,
+    pub reason: Option<String>,
+}
+
+/// Changes a case that is still at `version`.
+pub struct Change {
+    pub actor: Actor,
+    pub case: CaseId,
+    pub version: i64,
+    pub changes: Changes,
+}
+
+impl Action for Change {
+    type Output = CaseRow;
+
+    fn actor(&self) -> &Actor {
+        &self.actor
+    }
+    fn name(&self) -> &'static str {
+        "case.change"
+    }
+
+    fn run(&self, cx: &mut Context<'_>) -> Result<CaseRow, DeskError> {
+        let mut case = cx.case_for(&self.actor, self.case, Access::Work)?;
+        if case.version != self.version {
+            return Err(DeskError::Conflict);
+        }
+        let before = describe(&case);
+        apply(cx, &mut case, &self.changes)?;
+        cx.advance(&mut case)?;
+        let details = serde_json::json!({ "before": before, "after": describe(&case), "reason": self.changes.reason });
+        cx.record(&self.actor, "case.changed", Some(&case), &details)?;
+        Ok(case)
+    }
+}
+
+fn apply(cx: &mut Context<'_>, case: &mut CaseRow, changes: &Changes) -> Result<(), DeskError> {
+    if let Some(sensitivity) = changes.sensitivity {
+        let reasoned = changes.reason.as_deref().is_some_and(|reason| !reason.trim().is_empty());
+        if sensitivity < case.sensitivity && !reasoned {
+            return Err(DeskError::Invalid("lowering the sensitivity takes a reason; give one in `reason`".into()));
+        }
+        case.sensitivity = sensitivity;
+    }
+    if let Some(category) = &changes.category {
+        if !cx.settings.all_categories().any(|known| known == category.as_str()) {
+            return Err(DeskError::Invalid("this category is not known; it must be one of the settings".into()));
+        }
+        case.category = category.clone();
+        case.team = cx.team_of(category);
+        case.triage = false;
+    }
+    if let Some(priority) = changes.priority {
+        case.priority = priority;
+    }
+    if let Some(owner) = changes.owner {
+        if let Some(owner) = owner {
+            let row = cx.tx.user(owner)?.filter(|row| row.disabled_at.is_none());
+            if row.is_none() || cx.tx.walled(case.id, owner)? {
+                return Err(DeskError::Invalid("this user cannot own this case; choose another".into()));
+            }
+        }
+        case.owner_id = owner;
+        if owner.is_some() && case.status == Status::New {
+            case.status = Status::Open;
+        }
+    }
+    if let Some(status) = changes.status {
+        if status == Status::New {
+            return Err(DeskError::Invalid("a case is new only once; use open".into()));
+        }
+        case.status = status;
+        case.closed_at = status.is_done().then_some(cx.now);
+    }
+    Ok(())
+}
+
+fn describe(case: &CaseRow) -> serde_json::Value {
+    serde_json::json!({
+        "status": case.status, "category": case.category, "sensitivity": case.sensitivity,
+        "priority": case.priority, "owner": case.owner_id.map(|id| id.to_string()), "team": case.team,
+    })
+}
+
+/// Moves a message of the reporter's kind to another case, or to a new one of its own.
+pub struct Move {
+    pub actor: Actor,
+    pub message: MessageId,
+    /// None opens a new case.
+    pub to: Option<CaseId>,
+}
+
+impl Action for Move {
+    type Output = CaseRow;
+
+    fn actor(&self) -> &Actor {
+        &self.actor
+    }
+    fn name(&self) -> &'static str {
+        "message.move"
+    }
+
+    fn run(&self, cx: &mut Context<'_>) -> Result<CaseRow, DeskError> {
+        let row = cx.tx.message(self.message)?.ok_or(DeskError::NotFound)?;
+        let from = row.case_id.ok_or(DeskError::NotFound)?;
+        let mut source = cx.case_for(&self.actor, from, Access::Work)?;
+        let scope = cx.scope(source.id.as_bytes())?;
+        let record = Record::open(&scope, "messages", row.id.as_bytes(), &row.key)?;
+        let (mut target, conversation) = match self.to {
+            Some(id) if id == source.id => {
+                return Err(DeskError::Invalid("the message is in this case already".into()));
+            }
+            Some(id) => existing(cx, &self.actor, id, &row)?,
+            None => split(cx, &source, &row, &record)?,
+        };
+        target.sensitivity = target.sensitivity.max(source.sensitivity);
+        cx.advance(&mut source)?;
+        cx.advance(&mut target)?;
+        let new_scope = cx.scope(target.id.as_bytes())?;
+        cx.tx.move_threads(row.id, target.id, conversation)?;
+        cx.tx.update_message(&MessageRow {
+            case_id: Some(target.id),
+            conversation_id: Some(conversation),
+            key: record.wrapped_for(&new_scope)?,
+            case_version: target.version,
+            ..row
+        })?;
+        let details = |other: CaseId| serde_json::json!({ "message": self.message.to_string(), "other": other.to_string() });
+        cx.record(&self.actor, "message.moved-away", Some(&source), &details(target.id))?;
+        cx.record(&self.actor, "message.moved-here", Some(&target), &details(source.id))?;
+        Ok(target)
+    }
+}
+
+type Place = (CaseRow, crate::case::ConversationId);
+
+/// Into a case that is there: into the conversation of the same person, never another's.
+fn existing(cx: &mut Context<'_>, actor: &Actor, id: CaseId, row: &MessageRow) -> Result<Place, DeskError> {
+    let target = cx.case_for(actor, id, Access::Work)?;
+    let from = row.conversation_id.ok_or_else(|| DeskError::Invalid("only a mail of a party can be moved".into()))?;
+    let from = cx.tx.conversation(from)?.ok_or(DeskError::NotFound)?;
+    for address in cx.tx.addresses_of(from.party_id)? {
+        for party in cx.tx.parties_by_address(target.id, address.hash)? {
+            if let Some(conversation) = cx.tx.conversation_of_party(party.party_id)? {
+                return Ok((target, conversation.id));
+            }
+        }
+    }
+    Err(DeskError::Invalid("its sender is no party of that case; add them first or move it to a new case".into()))
+}
+
+/// Into a new case with the same reporter.
+fn split(cx: &mut Context<'_>, source: &CaseRow, row: &MessageRow, record: &Record) -> Result<Place, DeskError> {
+    let view = View::open(record, &row.view)?;
+    let target = cx.open_case(&NewCase {
+        subject: &view.subject,
+        category: source.category.clone(),
+        sensitivity: source.sensitivity,
+        priority: source.priority,
+        triage: true,
+        channel: Channel::Mail,
+        language: &source.language,
+        legal_entity: source.legal_entity.clone(),
+        received_at: row.at,
+    })?;
+    let from = view.from.as_ref();
+    let party = NewParty {
+        part: Part::Reporter,
+        person: None,
+        name: from.and_then(|from| from.name.as_deref()).unwrap_or_default(),
+        address: from.map(|from| from.address.as_str()),
+        confirmed: true,
+    };
+    let conversation = cx.add_party(&target, &party, &view.subject, &row.mailbox)?;
+    Ok((target, conversation.id))
+}
