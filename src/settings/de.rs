@@ -40,6 +40,9 @@ impl de::Error for Fault {
     }
 
     fn invalid_type(found: Unexpected<'_>, wanted: &dyn Expected) -> Self {
+        if matches!(found, Unexpected::Map) && wanted.to_string() == "a sequence" {
+            return Self::custom("may be there several times; write its name in double brackets, `[[...]]`");
+        }
         Self::custom(format!("expected {}, found {}", named(wanted), kind(found)))
     }
 
@@ -82,13 +85,11 @@ fn named(wanted: &dyn Expected) -> String {
     match name.as_str() {
         "u8" => "a whole number from 0 to 255".into(),
         "u16" => "a whole number from 0 to 65535".into(),
-        "u32" | "u64" | "usize" => "a whole number, not negative".into(),
+        "u32" => "a whole number from 0 to 4294967295".into(),
+        "u64" | "usize" => "a whole number, not negative".into(),
         "a boolean" => "true or false".into(),
         "a string" | "path string" => "text in quotes".into(),
         "a sequence" => "a list in brackets".into(),
-        "struct Secret" => {
-            "`{ file = \"PATH\" }` or `{ credential = \"NAME\" }`, as secrets are never written in the settings".into()
-        }
         _ if name.starts_with("struct ") || name.starts_with("internally tagged") => "a table".into(),
         _ => name,
     }
@@ -98,7 +99,7 @@ fn kind(found: Unexpected<'_>) -> &'static str {
     match found {
         Unexpected::Bool(_) => "true or false",
         Unexpected::Unsigned(_) | Unexpected::Signed(_) => "a number",
-        Unexpected::Float(_) => "a number with a fraction",
+        Unexpected::Float(_) => "another kind of number",
         Unexpected::Char(_) | Unexpected::Str(_) => "text",
         Unexpected::Seq => "a list",
         Unexpected::Map => "a table",
@@ -235,7 +236,11 @@ impl<'de> de::SeqAccess<'de> for Items<'_> {
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
         let Some((number, node)) = self.items.next() else { return Ok(None) };
-        seed.deserialize(Reader { node, key: entry(self.key, node, number) }).map(Some)
+        let key = entry(self.key, node, number);
+        // Here too: a conversion after reading (`try_from`) fails outside the reader.
+        seed.deserialize(Reader { node, key: key.clone() })
+            .map(Some)
+            .map_err(|fault| fault.at(&key, &node.origin))
     }
 }
 
@@ -263,6 +268,7 @@ impl<'de> de::MapAccess<'de> for Entries<'_> {
             key: None,
             origin: None,
         })?;
-        seed.deserialize(Reader { node, key: child(self.key, name) })
+        let key = child(self.key, name);
+        seed.deserialize(Reader { node, key: key.clone() }).map_err(|fault| fault.at(&key, &node.origin))
     }
 }

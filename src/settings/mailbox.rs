@@ -51,6 +51,7 @@ pub struct MailboxSettings {
 /// Where a mailbox lies.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "WrittenSource")]
+#[expect(clippy::large_enum_variant, reason = "a handful are made, at start")]
 pub enum Source {
     Imap {
         host: String,

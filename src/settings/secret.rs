@@ -85,7 +85,10 @@ fn read(path: &Path, private: bool) -> Result<SecretString, SettingsError> {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename = "Secret")]
+#[serde(
+    deny_unknown_fields,
+    expecting = "`{ file = \"PATH\" }` or `{ credential = \"NAME\" }`, as secrets are never written in the settings"
+)]
 struct Written {
     file: Option<PathBuf>,
     credential: Option<String>,

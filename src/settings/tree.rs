@@ -1,6 +1,7 @@
 //! The settings as a tree of values, each of which knows where it was written: a line of the file or an
 //! environment variable. The environment is laid over the file here. Knows no field of any setting.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use toml::de::{DeTable, DeValue};
@@ -68,12 +69,21 @@ impl Node {
         // A byte-order mark is what Windows editors leave.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         match DeTable::parse(text) {
-            Ok(table) => table_of(table.get_ref(), &|at| Origin::Line(line_of(text, at)), Origin::Line(1)),
+            Ok(table) => {
+                Ok(table_of(table.get_ref(), &|at| Origin::Line(line_of(text, at)), Origin::Line(1)))
+            }
             // The parser's Display repeats the line, which may hold what should not be logged.
-            Err(error) => Err(Refusal {
-                origin: Origin::Line(line_of(text, error.span().map_or(0, |span| span.start))),
-                reason: format!("this is not TOML: {}", error.message().replace('\n', ", ")),
-            }),
+            Err(error) => {
+                let what = error.message().replace('\n', ", ");
+                let remedy = match what.as_str() {
+                    "duplicate key" => "keep one of the two",
+                    _ => "look for a missing quote or bracket",
+                };
+                Err(Refusal {
+                    origin: Origin::Line(line_of(text, error.span().map_or(0, |span| span.start))),
+                    reason: format!("this is not TOML: {what}; {remedy}"),
+                })
+            }
         }
     }
 
@@ -116,7 +126,7 @@ impl Node {
         let Value::Raw(text) = &self.value else { return None };
         let here = |_| self.origin.clone();
         let value = DeValue::parse(text.trim()).ok()?;
-        value_of(value.get_ref(), &here, self.origin.clone()).ok()
+        Some(value_of(value.get_ref(), &here, self.origin.clone()))
     }
 
     /// Whether an entry of a list is meant by a part of a variable's name.
@@ -183,35 +193,32 @@ pub(super) fn entry(key: &str, node: &Node, number: usize) -> String {
 
 type Place<'a> = &'a dyn Fn(usize) -> Origin;
 
-fn table_of(table: &DeTable<'_>, place: Place<'_>, origin: Origin) -> Result<Node, Refusal> {
-    let mut entries = BTreeMap::new();
-    for (key, value) in table.iter() {
-        let node = value_of(value.get_ref(), place, place(key.span().start))?;
-        entries.insert(key.get_ref().clone().into_owned(), node);
-    }
-    Ok(Node { value: Value::Table(entries), origin })
+fn table_of(table: &DeTable<'_>, place: Place<'_>, origin: Origin) -> Node {
+    let entry = |(key, value): (&toml::Spanned<Cow<'_, str>>, &toml::Spanned<DeValue<'_>>)| {
+        let node = value_of(value.get_ref(), place, place(key.span().start));
+        (key.get_ref().clone().into_owned(), node)
+    };
+    Node { value: Value::Table(table.iter().map(entry).collect()), origin }
 }
 
-fn value_of(value: &DeValue<'_>, place: Place<'_>, origin: Origin) -> Result<Node, Refusal> {
+fn value_of(value: &DeValue<'_>, place: Place<'_>, origin: Origin) -> Node {
     let value = match value {
         DeValue::String(text) => Value::Text(text.clone().into_owned()),
         DeValue::Boolean(bool) => Value::Bool(*bool),
         // A date may be written with or without quotes.
         DeValue::Datetime(time) => Value::Text(time.to_string()),
-        DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
-            Ok(number) => Value::Integer(number),
-            Err(_) => {
-                return Err(Refusal { origin, reason: "the number is too large; write a smaller one".into() });
-            }
-        },
+        // What is too large for a whole number is no whole number, and refused as such.
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .map_or(Value::Float(f64::INFINITY), Value::Integer),
         DeValue::Float(number) => Value::Float(number.as_str().parse().unwrap_or(f64::NAN)),
         DeValue::Array(items) => {
-            let items = items.iter().map(|item| value_of(item.get_ref(), place, place(item.span().start)));
-            Value::List(items.collect::<Result<_, _>>()?)
+            let item =
+                |item: &toml::Spanned<DeValue<'_>>| value_of(item.get_ref(), place, place(item.span().start));
+            Value::List(items.iter().map(item).collect())
         }
         DeValue::Table(table) => return table_of(table, place, origin),
     };
-    Ok(Node { value, origin })
+    Node { value, origin }
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
