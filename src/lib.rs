@@ -7,6 +7,7 @@
 //! - [`mailbox`]: where mail comes from (IMAP, Maildir), behind one trait.
 //! - [`settings`]: TOML + environment + credentials → typed, validated settings.
 
+pub mod commands;
 pub mod delivery;
 pub mod mail;
 pub mod mailbox;

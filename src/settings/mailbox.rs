@@ -141,10 +141,9 @@ impl<'de> Deserialize<'de> for Since {
         match text.as_str() {
             "now" => Ok(Self::Now),
             "all" => Ok(Self::All),
-            date => date
-                .parse()
-                .map(Self::Date)
-                .map_err(|_| serde::de::Error::custom("expected \"now\", \"all\" or a date such as \"2026-01-31\"")),
+            date => date.parse().map(Self::Date).map_err(|_| {
+                serde::de::Error::custom("expected \"now\", \"all\" or a date such as \"2026-01-31\"")
+            }),
         }
     }
 }
@@ -205,8 +204,11 @@ pub(super) mod seconds {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         match Written::deserialize(deserializer)? {
             Written::Seconds(n) => Ok(Duration::from_secs(n)),
-            Written::Text(text) => parse(&text)
-                .ok_or_else(|| D::Error::custom("expected a number of seconds or text such as \"90s\", \"5m\", \"2h\" or \"2d\"")),
+            Written::Text(text) => parse(&text).ok_or_else(|| {
+                D::Error::custom(
+                    "expected a number of seconds or text such as \"90s\", \"5m\", \"2h\" or \"2d\"",
+                )
+            }),
         }
     }
 
