@@ -29,7 +29,11 @@ pub fn parse(field: &str) -> Vec<Address> {
                 pending.was_quoted = true;
                 // `"a b"@x.test` is an address; everything else in quotes is a name.
                 let is_local_part = chars.peek() == Some(&'@');
-                pending.words.push_str(&if is_local_part { format!("\"{quoted}\"") } else { quoted });
+                pending.words.push_str(&if is_local_part {
+                    format!("\"{}\"", clean::token(&quoted))
+                } else {
+                    quoted
+                });
             }
             '"' => {}
             '(' => {

@@ -19,13 +19,15 @@ pub enum Token<'h> {
 
 /// Cuts `html` into tokens. Comments, declarations, scripts and styles are left out.
 pub fn tokens(html: &str) -> Tokens<'_> {
-    Tokens { rest: html }
+    Tokens { rest: html, has_end: true }
 }
 
 /// See [`tokens`].
 #[derive(Clone)]
 pub struct Tokens<'h> {
     rest: &'h str,
+    /// A `>` may still come; looked for once, or a flood of `<a <a` would cost its square.
+    has_end: bool,
 }
 
 impl<'h> Iterator for Tokens<'h> {
@@ -79,7 +81,16 @@ impl<'h> Tokens<'h> {
 
     /// Name and attributes of the tag whose name starts `tag`; moves behind its `>`.
     fn tag(&mut self, tag: &'h str) -> Option<(&'h str, &'h str)> {
-        let end = end_of_tag(tag)?;
+        if !self.has_end {
+            return None;
+        }
+        let end = match end_of_tag(tag) {
+            Ok(end) => end,
+            Err(Unclosed { is_last }) => {
+                self.has_end = !is_last;
+                return None;
+            }
+        };
         let inner = tag.get(..end)?;
         self.rest = tag.get(end + 1..).unwrap_or_default();
         let name_end = inner.find(|c: char| c.is_ascii_whitespace() || c == '/').unwrap_or(inner.len());
@@ -107,8 +118,13 @@ fn is_raw_text(name: &str) -> bool {
         .any(|raw| raw.eq_ignore_ascii_case(name))
 }
 
+/// A tag without its `>`; the last one if none comes in all the rest.
+struct Unclosed {
+    is_last: bool,
+}
+
 /// Where the `>` is that closes a tag; one in a quoted attribute value does not.
-fn end_of_tag(tag: &str) -> Option<usize> {
+fn end_of_tag(tag: &str) -> Result<usize, Unclosed> {
     let mut quote = None;
     let mut after_equals = false;
     for (at, byte) in tag.bytes().enumerate() {
@@ -116,15 +132,15 @@ fn end_of_tag(tag: &str) -> Option<usize> {
             (Some(open), _) if byte == open => quote = None,
             (Some(_), _) => {}
             (None, b'"' | b'\'') if after_equals => quote = Some(byte),
-            (None, b'>') => return Some(at),
+            (None, b'>') => return Ok(at),
             // No real tag is that long outside of a value; this keeps a flood of `<a <a <a` linear.
-            (None, b'<') if at > 4096 => return None,
+            (None, b'<') if at > 256 => return Err(Unclosed { is_last: false }),
             _ => {}
         }
         after_equals = byte == b'=' || (after_equals && byte.is_ascii_whitespace());
     }
     // A quote that never closes: the tag ends at the first `>` all the same.
-    tag.find('>')
+    tag.find('>').ok_or(Unclosed { is_last: true })
 }
 
 /// The decoded value of an attribute.
