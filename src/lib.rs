@@ -12,12 +12,14 @@
 //! - [`logging`]: what the daemon tells its operator, and what it must never tell.
 //! - [`settings`]: TOML + environment + credentials → typed, validated settings.
 
+pub mod audit;
 pub mod case;
 pub mod commands;
 pub mod delivery;
-pub mod logging;
-pub mod letters;
+pub mod desk;
 pub mod intake;
+pub mod letters;
+pub mod logging;
 pub mod mail;
 pub mod mailbox;
 pub mod settings;

@@ -1,3 +1,4 @@
-//! The subcommands, one file each.
+//! The subcommands of the command line, one file each.
 
 pub mod classify;
+pub mod parse;

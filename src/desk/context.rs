@@ -76,7 +76,7 @@ impl Context<'_> {
 
     /// Makes the key of a new scope.
     pub fn new_scope(&mut self, id: &[u8], purpose: &str) -> Result<Key, DeskError> {
-        new_scope(self.tx, self.vault().master(), id, purpose, self.now)
+        new_scope(self.tx, self.shared.vault.master(), id, purpose, self.now)
     }
 
     /// The key of a scope.

@@ -244,7 +244,7 @@ impl Context<'_> {
             automatic: mail.kind != OutboxKind::Answer,
         };
         let raw = compose::compose(&outgoing).map_err(|error| DeskError::Invalid(error.to_string()))?;
-        let mut view = View::of(&crate::mail::parse::parse(&raw, &Default::default(), &Default::default()));
+        let mut view = View::of(&crate::mail::parse(&raw, &Default::default(), &Default::default()));
         view.reply = mail.text.unwrap_or(&mail.letter.text).into();
         let new = NewMessage {
             id,

@@ -14,6 +14,7 @@ use crate::case::{Channel, Moment};
 use crate::desk::receive::{Arrived, Place, Receive};
 use crate::desk::register::{Account, AccountFor, OpenFolder, Reconciled, ReleaseLease, Settled, TakeLease};
 use crate::desk::{Desk, DeskError, Shared};
+use crate::mailbox::backoff::Backoff;
 use crate::mailbox::{Fetched, Listed, Mailbox, MailboxError, Settle, Uid};
 use crate::settings::{After, MailboxSettings};
 use crate::store::Store;
@@ -80,23 +81,17 @@ impl Poller {
     /// Works the mailbox until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         self.pulse.started_at.store(self.shared.now().micros(), Ordering::Relaxed);
-        let mut backoff = crate::mailbox::backoff::Backoff::default();
+        let mut backoff = Backoff::default();
         while !stop.is_cancelled() {
-            let pause = match self.session(&stop).await {
-                Ok(()) => {
-                    backoff.succeeded();
-                    Duration::from_millis(50)
-                }
-                Err(error) => {
-                    self.pulse.failing.store(1, Ordering::Relaxed);
-                    tracing::warn!(mailbox = self.settings.name, %error, "this mailbox could not be worked");
-                    let refused = matches!(error, Stop::Mailbox(MailboxError::Refused(_)));
-                    backoff.failed(refused, jitter())
-                }
-            };
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = stop.cancelled() => {}
+            self.pause(&stop, backoff.before_login(jiff::Timestamp::now())).await;
+            if let Err(error) = self.session(&stop, &mut backoff).await {
+                self.pulse.failing.store(1, Ordering::Relaxed);
+                tracing::warn!(mailbox = self.settings.name, %error, "this mailbox could not be worked");
+                let pause = match &error {
+                    Stop::Mailbox(error) => backoff.failed(error, jitter()),
+                    Stop::Desk(_) => backoff.failed(&MailboxError::Lost(String::new()), jitter()),
+                };
+                self.pause(&stop, pause).await;
             }
         }
         let release = ReleaseLease { name: self.lease_name(), holder: self.holder.clone() };
@@ -115,12 +110,13 @@ impl Poller {
     }
 
     /// One connection, from login to its end.
-    async fn session(&self, stop: &CancellationToken) -> Result<(), Stop> {
+    async fn session(&self, stop: &CancellationToken, backoff: &mut Backoff) -> Result<(), Stop> {
         if !self.has_lease().await? {
             self.pause(stop, LEASE / 8).await;
             return Ok(());
         }
         let mut mailbox = self.connect.connect().await?;
+        backoff.logged_in(jiff::Timestamp::now());
         let mut complete = true;
         loop {
             for name in &self.settings.folders {
@@ -129,6 +125,7 @@ impl Poller {
             complete = false;
             self.pulse.polled_at.store(self.shared.now().micros(), Ordering::Relaxed);
             self.pulse.failing.store(0, Ordering::Relaxed);
+            backoff.worked();
             if stop.is_cancelled() {
                 mailbox.close().await;
                 return Ok(());

@@ -7,7 +7,7 @@ use super::classify::{Classifier, Input, Verdict};
 use super::identity::identity;
 use crate::case::{Channel, Moment};
 use crate::desk::receive::{Arrived, Place};
-use crate::mail::{self, Mail, authentication::Policy, parse::Limits};
+use crate::mail::{self, Mail, authentication::Policy, Limits};
 use crate::vault::Lookup;
 
 /// What the preparing threads share.
@@ -34,7 +34,7 @@ impl Preparation {
     pub fn prepare(&self, incoming: Incoming, policy: &Policy, lookup: &Lookup) -> Arrived {
         let identity = identity(lookup, &incoming.raw);
         let understood = catch_unwind(AssertUnwindSafe(|| {
-            let mail = mail::parse::parse(&incoming.raw, &self.limits, policy);
+            let mail = mail::parse(&incoming.raw, &self.limits, policy);
             let verdict = self.classify(&mail);
             (mail, verdict)
         }))

@@ -1,11 +1,32 @@
-//! What a mail is: one [`Mail`] is how Caseward understands a message, and [`parse`](parse::parse) makes it
+//! What a mail is: one [`Mail`] is how Caseward understands a message, and [`parse`] makes it
 //! from bytes. Pure functions, no network, no clock, no I/O. Knows nothing of cases, people or settings files.
 
-pub mod compose;
+mod address;
+mod attachments;
+pub mod authentication;
 pub mod automatic;
+mod body;
 pub mod bounce;
+mod charset;
+pub mod clean;
+pub mod compose;
 mod fields;
+mod header;
+mod html;
+mod html_text;
+mod ids;
+mod language;
+mod parse;
 pub mod quoting;
+mod sanitise;
+mod structure;
+mod text;
+mod transfer;
+mod uuencode;
+mod winmail;
+
+pub use attachments::attachment;
+pub use parse::{Limits, parse};
 
 use jiff::Timestamp;
 use serde::Serialize;

@@ -2,6 +2,9 @@
 //! UIDs and bytes; it knows nothing of cases or of the register, and keeps no state that matters: whoever calls
 //! it decides what was taken in.
 
+pub mod backoff;
+pub mod maildir;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
