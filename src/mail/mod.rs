@@ -1,8 +1,10 @@
 //! What a mail is: one [`Mail`] is how Caseward understands a message, and [`parse`](parse::parse) makes it
 //! from bytes. Pure functions, no network, no clock, no I/O. Knows nothing of cases, people or settings files.
 
+pub mod authentication;
 pub mod automatic;
 pub mod bounce;
+pub mod dkim;
 mod fields;
 pub mod quoting;
 
