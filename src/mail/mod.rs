@@ -10,6 +10,7 @@ pub mod bounce;
 mod charset;
 pub mod clean;
 pub mod compose;
+pub mod dkim;
 mod fields;
 mod header;
 mod html;
