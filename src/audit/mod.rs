@@ -36,8 +36,10 @@ pub fn commit(salt: &[u8; 16], details: &[u8]) -> [u8; 32] {
 /// The entry as stored, hashed and signed: one line of JSON, version first, fields in this order for ever.
 #[must_use]
 pub fn bytes(entry: &Entry<'_>) -> Vec<u8> {
-    let text = |value: Option<String>| value.map_or_else(|| "null".to_owned(), |value| format!("\"{value}\""));
-    let action: String = entry.action.chars().filter(|c| c.is_ascii_alphanumeric() || ".-".contains(*c)).collect();
+    let text =
+        |value: Option<String>| value.map_or_else(|| "null".to_owned(), |value| format!("\"{value}\""));
+    let action: String =
+        entry.action.chars().filter(|c| c.is_ascii_alphanumeric() || ".-".contains(*c)).collect();
     format!(
         "{{\"v\":1,\"id\":\"{}\",\"at\":{},\"actor\":{},\"behalf\":{},\"action\":\"{action}\",\"case\":{},\"version\":{},\"details\":{}}}",
         entry.id,

@@ -8,8 +8,8 @@ use super::view::View;
 use crate::case::access::Access;
 use crate::case::actor::Role;
 use crate::case::{
-    Actor, CaseId, Category, Channel, ConversationId, MessageId, MessageKind, Moment, Part, PartyId, Priority,
-    Sensitivity, Status,
+    Actor, CaseId, Category, Channel, ConversationId, MessageId, MessageKind, Moment, Part, PartyId,
+    Priority, Sensitivity, Status,
 };
 use crate::letters::{Kind, Values};
 use crate::mail::compose::OutgoingAttachment;
@@ -79,7 +79,12 @@ impl Action for Answer {
             author: self.actor.user_id(),
         };
         let id = cx.post(&case, &conversation, &post)?;
-        cx.record(&self.actor, "message.answered", Some(&case), &serde_json::json!({ "message": id.to_string() }))?;
+        cx.record(
+            &self.actor,
+            "message.answered",
+            Some(&case),
+            &serde_json::json!({ "message": id.to_string() }),
+        )?;
         Ok((case, id))
     }
 }
@@ -96,12 +101,16 @@ fn subject_line(
     let record = Record::open(scope, "conversations", conversation.id.as_bytes(), &conversation.key)?;
     let subject = String::from_utf8_lossy(&record.read("subject", &conversation.subject)?).into_owned();
     let has_prefix = subject.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("re:"));
-    Ok(Some(subject).filter(|subject| !subject.is_empty()).map(|subject| {
-        if has_prefix { subject } else { format!("Re: {subject}") }
-    }))
+    Ok(Some(subject)
+        .filter(|subject| !subject.is_empty())
+        .map(|subject| if has_prefix { subject } else { format!("Re: {subject}") }))
 }
 
-fn conversation(cx: &mut Context<'_>, case: &CaseRow, party: Option<PartyId>) -> Result<ConversationRow, DeskError> {
+fn conversation(
+    cx: &mut Context<'_>,
+    case: &CaseRow,
+    party: Option<PartyId>,
+) -> Result<ConversationRow, DeskError> {
     let found = match party {
         Some(party) => cx.tx.conversation_of_party(party)?.filter(|row| row.case_id == case.id),
         None => cx.tx.conversation_by_reference(case.reference)?,
@@ -144,7 +153,12 @@ impl Action for WriteNote {
         check_text(&self.text)?;
         cx.advance(&mut case)?;
         let id = write(cx, &case, None, MessageKind::Note, &self.actor, &self.text, cx.now)?;
-        cx.record(&self.actor, "message.noted", Some(&case), &serde_json::json!({ "message": id.to_string() }))?;
+        cx.record(
+            &self.actor,
+            "message.noted",
+            Some(&case),
+            &serde_json::json!({ "message": id.to_string() }),
+        )?;
         Ok((case, id))
     }
 }
@@ -212,10 +226,14 @@ impl Action for OpenByHand {
         }
         check_text(&self.text)?;
         if self.received_at > cx.now {
-            return Err(DeskError::Invalid("the date of receipt lies in the future; correct received_at".into()));
+            return Err(DeskError::Invalid(
+                "the date of receipt lies in the future; correct received_at".into(),
+            ));
         }
         if !cx.settings.all_categories().any(|known| known == self.category.as_str()) {
-            return Err(DeskError::Invalid("this category is not known; it must be one of the settings".into()));
+            return Err(DeskError::Invalid(
+                "this category is not known; it must be one of the settings".into(),
+            ));
         }
         let address = self.email.as_deref().map(checked_address).transpose()?;
         let language = self.language.clone().unwrap_or_else(|| cx.settings.organisation.language.clone());
@@ -232,11 +250,24 @@ impl Action for OpenByHand {
         })?;
         let mailbox = cx.mailbox("")?.name.clone();
         let name = crate::mail::clean::line(&self.name);
-        let party =
-            NewParty { part: Part::Reporter, person: None, name: &name, address, confirmed: address.is_some() };
+        let party = NewParty {
+            part: Part::Reporter,
+            person: None,
+            name: &name,
+            address,
+            confirmed: address.is_some(),
+        };
         let subject = crate::mail::clean::line(&self.subject);
         let conversation = cx.add_party(&case, &party, &subject, &mailbox)?;
-        write(cx, &case, Some(conversation.id), MessageKind::Portal, &self.actor, &self.text, self.received_at)?;
+        write(
+            cx,
+            &case,
+            Some(conversation.id),
+            MessageKind::Portal,
+            &self.actor,
+            &self.text,
+            self.received_at,
+        )?;
         // Whoever takes the call owns the case until it is handed on; else they could not see what they wrote.
         case.owner_id = Some(user.id);
         case.status = Status::Open;

@@ -47,7 +47,8 @@ impl Action for Change {
         let before = describe(&case);
         apply(cx, &mut case, &self.changes)?;
         cx.advance(&mut case)?;
-        let details = serde_json::json!({ "before": before, "after": describe(&case), "reason": self.changes.reason });
+        let details =
+            serde_json::json!({ "before": before, "after": describe(&case), "reason": self.changes.reason });
         cx.record(&self.actor, "case.changed", Some(&case), &details)?;
         Ok(case)
     }
@@ -57,13 +58,17 @@ fn apply(cx: &mut Context<'_>, case: &mut CaseRow, changes: &Changes) -> Result<
     if let Some(sensitivity) = changes.sensitivity {
         let reasoned = changes.reason.as_deref().is_some_and(|reason| !reason.trim().is_empty());
         if sensitivity < case.sensitivity && !reasoned {
-            return Err(DeskError::Invalid("lowering the sensitivity takes a reason; give one in `reason`".into()));
+            return Err(DeskError::Invalid(
+                "lowering the sensitivity takes a reason; give one in `reason`".into(),
+            ));
         }
         case.sensitivity = sensitivity;
     }
     if let Some(category) = &changes.category {
         if !cx.settings.all_categories().any(|known| known == category.as_str()) {
-            return Err(DeskError::Invalid("this category is not known; it must be one of the settings".into()));
+            return Err(DeskError::Invalid(
+                "this category is not known; it must be one of the settings".into(),
+            ));
         }
         case.category = category.clone();
         case.team = cx.team_of(category);
@@ -156,7 +161,9 @@ type Place = (CaseRow, crate::case::ConversationId);
 /// Into a case that is there: into the conversation of the same person, never another's.
 fn existing(cx: &mut Context<'_>, actor: &Actor, id: CaseId, row: &MessageRow) -> Result<Place, DeskError> {
     let target = cx.case_for(actor, id, Access::Work)?;
-    let from = row.conversation_id.ok_or_else(|| DeskError::Invalid("only a mail of a party can be moved".into()))?;
+    let from = row
+        .conversation_id
+        .ok_or_else(|| DeskError::Invalid("only a mail of a party can be moved".into()))?;
     let from = cx.tx.conversation(from)?.ok_or(DeskError::NotFound)?;
     for address in cx.tx.addresses_of(from.party_id)? {
         for party in cx.tx.parties_by_address(target.id, address.hash)? {
@@ -165,11 +172,18 @@ fn existing(cx: &mut Context<'_>, actor: &Actor, id: CaseId, row: &MessageRow) -
             }
         }
     }
-    Err(DeskError::Invalid("its sender is no party of that case; add them first or move it to a new case".into()))
+    Err(DeskError::Invalid(
+        "its sender is no party of that case; add them first or move it to a new case".into(),
+    ))
 }
 
 /// Into a new case with the same reporter.
-fn split(cx: &mut Context<'_>, source: &CaseRow, row: &MessageRow, record: &Record) -> Result<Place, DeskError> {
+fn split(
+    cx: &mut Context<'_>,
+    source: &CaseRow,
+    row: &MessageRow,
+    record: &Record,
+) -> Result<Place, DeskError> {
     let view = View::open(record, &row.view)?;
     let target = cx.open_case(&NewCase {
         subject: &view.subject,

@@ -133,7 +133,9 @@ impl Context<'_> {
         let Actor::User(user) = actor else { return Ok(case) };
         match access_to(self.tx, user, &case, self.now)? {
             Access::None => Err(DeskError::NotFound),
-            have if have < least => Err(DeskError::Refused("your access to this case does not reach that far")),
+            have if have < least => {
+                Err(DeskError::Refused("your access to this case does not reach that far"))
+            }
             _ => Ok(case),
         }
     }
@@ -147,10 +149,22 @@ impl Context<'_> {
 }
 
 /// Makes the key of a new scope.
-pub fn new_scope(tx: &mut dyn Tx, master: &Key, id: &[u8], purpose: &str, now: Moment) -> Result<Key, DeskError> {
+pub fn new_scope(
+    tx: &mut dyn Tx,
+    master: &Key,
+    id: &[u8],
+    purpose: &str,
+    now: Moment,
+) -> Result<Key, DeskError> {
     let key = Key::generate()?;
     let wrapped = master.wrap(&Field { table: "vault_keys", id, column: "wrapped" }, &key)?;
-    tx.insert_key(&KeyRow { id: id.to_vec(), purpose: purpose.into(), generation: 1, wrapped, created_at: now })?;
+    tx.insert_key(&KeyRow {
+        id: id.to_vec(),
+        purpose: purpose.into(),
+        generation: 1,
+        wrapped,
+        created_at: now,
+    })?;
     Ok(key)
 }
 

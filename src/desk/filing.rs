@@ -4,15 +4,15 @@
 use super::context::{Context, DeskError};
 use super::view::View;
 use crate::case::{
-    CaseId, Category, Channel, ConversationId, MessageId, MessageKind, Moment, OutboxId, Part, PartyId, PersonId,
-    Priority, Reference, Sensitivity, Status, Trust, UserId,
+    CaseId, Category, Channel, ConversationId, MessageId, MessageKind, Moment, OutboxId, Part, PartyId,
+    PersonId, Priority, Reference, Sensitivity, Status, Trust, UserId,
 };
 use crate::mail::compose::{self, Outgoing};
 use crate::settings::MailboxSettings;
 use crate::store::Tx;
 use crate::store::rows::{
-    CaseRow, ConversationRow, Held, MessageRow, OutboxKind, OutboxRow, OutboxState, PartyAddressRow, PartyRow,
-    ThreadPurpose, ThreadRow,
+    CaseRow, ConversationRow, Held, MessageRow, OutboxKind, OutboxRow, OutboxState, PartyAddressRow,
+    PartyRow, ThreadPurpose, ThreadRow,
 };
 use crate::vault::{Key, LookupHash, Record, SealError, Sealed};
 
@@ -102,21 +102,30 @@ impl Context<'_> {
     #[must_use]
     pub fn team_of(&self, category: &Category) -> String {
         let teams = &self.settings.teams;
-        let claims = |team: &&crate::settings::Team| team.categories.iter().any(|name| name == category.as_str());
+        let claims =
+            |team: &&crate::settings::Team| team.categories.iter().any(|name| name == category.as_str());
         teams.iter().find(claims).or(teams.first()).map_or_else(|| "hr".into(), |team| team.name.clone())
     }
 
     fn unused_reference(&mut self) -> Result<Reference, DeskError> {
         loop {
             let reference = Reference::from_random(u64::from_le_bytes(random()?));
-            if self.tx.conversation_by_reference(reference)?.is_none() && self.tx.case_by_reference(reference)?.is_none() {
+            if self.tx.conversation_by_reference(reference)?.is_none()
+                && self.tx.case_by_reference(reference)?.is_none()
+            {
                 return Ok(reference);
             }
         }
     }
 
     /// Adds a party with a conversation; the reporter's bears the case's reference.
-    pub fn add_party(&mut self, case: &CaseRow, new: &NewParty<'_>, subject: &str, mailbox: &str) -> Result<ConversationRow, DeskError> {
+    pub fn add_party(
+        &mut self,
+        case: &CaseRow,
+        new: &NewParty<'_>,
+        subject: &str,
+        mailbox: &str,
+    ) -> Result<ConversationRow, DeskError> {
         let scope = self.scope(case.id.as_bytes())?;
         let id = PartyId::new();
         let (record, key) = Record::create(&scope, "parties", id.as_bytes())?;
@@ -141,11 +150,12 @@ impl Context<'_> {
         }
         let conversation = ConversationId::new();
         let (record, key) = Record::create(&scope, "conversations", conversation.as_bytes())?;
-        let reference = if new.part == Part::Reporter && self.tx.conversation_by_reference(case.reference)?.is_none() {
-            case.reference
-        } else {
-            self.unused_reference()?
-        };
+        let reference =
+            if new.part == Part::Reporter && self.tx.conversation_by_reference(case.reference)?.is_none() {
+                case.reference
+            } else {
+                self.unused_reference()?
+            };
         let row = ConversationRow {
             id: conversation,
             case_id: case.id,
@@ -193,13 +203,18 @@ impl Context<'_> {
             raw_complete: new.raw_complete,
             key,
             view: new.view.seal(&record)?,
-            verdict: new.verdict.as_deref().map(|text| record.seal("verdict", text.as_bytes())).transpose()?,
+            verdict: new
+                .verdict
+                .as_deref()
+                .map(|text| record.seal("verdict", text.as_bytes()))
+                .transpose()?,
         };
         if !self.tx.insert_message(&row)? {
             return Ok(None);
         }
         for (seq, chunk) in new.raw.chunks(CHUNK).enumerate() {
-            let sealed = record.seal_chunk(u32::try_from(seq).unwrap_or(u32::MAX), seq + 1 == chunks, chunk)?;
+            let sealed =
+                record.seal_chunk(u32::try_from(seq).unwrap_or(u32::MAX), seq + 1 == chunks, chunk)?;
             self.tx.put_chunk(new.id, i32::try_from(seq).unwrap_or(i32::MAX), sealed.as_stored())?;
         }
         Ok(Some(row))
@@ -207,7 +222,12 @@ impl Context<'_> {
 
     /// Lays a mail to a party into the outbox, in their conversation, as a message of the case. Its Message-ID and
     /// reply token are minted here, before the first try.
-    pub fn post(&mut self, case: &CaseRow, conversation: &ConversationRow, mail: &Post<'_>) -> Result<MessageId, DeskError> {
+    pub fn post(
+        &mut self,
+        case: &CaseRow,
+        conversation: &ConversationRow,
+        mail: &Post<'_>,
+    ) -> Result<MessageId, DeskError> {
         let mailbox = self.mailbox(&conversation.mailbox)?.clone();
         let id = MessageId::new();
         let message_id = compose::minted_message_id(random()?, domain_of(&mailbox.address));
@@ -232,7 +252,8 @@ impl Context<'_> {
         let outgoing = Outgoing {
             from: crate::mail::Address { name: self.sender_name(&mailbox), address: mailbox.address.clone() },
             to: crate::mail::Address { name: None, address: mail.to.into() },
-            reply_to: reply_to.map(|address| crate::mail::Address { name: self.sender_name(&mailbox), address }),
+            reply_to: reply_to
+                .map(|address| crate::mail::Address { name: self.sender_name(&mailbox), address }),
             subject: mail.letter.subject.clone(),
             text: mail.letter.text.clone(),
             html: Some(mail.letter.html.clone()),
@@ -296,11 +317,9 @@ impl Context<'_> {
     /// The settings of a mailbox; the first one when this one is configured no more.
     pub fn mailbox(&self, name: &str) -> Result<&MailboxSettings, DeskError> {
         let mailboxes = &self.settings.mailboxes;
-        mailboxes
-            .iter()
-            .find(|mailbox| mailbox.name == name)
-            .or(mailboxes.first())
-            .ok_or_else(|| DeskError::Invalid("no mailbox is configured; add a [[mailbox]] to the settings".into()))
+        mailboxes.iter().find(|mailbox| mailbox.name == name).or(mailboxes.first()).ok_or_else(|| {
+            DeskError::Invalid("no mailbox is configured; add a [[mailbox]] to the settings".into())
+        })
     }
 
     fn sender_name(&self, mailbox: &MailboxSettings) -> Option<String> {
@@ -308,7 +327,11 @@ impl Context<'_> {
     }
 
     /// The Message-ID of the last mail that the party wrote in this conversation, to answer to.
-    pub fn last_from_party(&mut self, case: &CaseRow, conversation: ConversationId) -> Result<Option<String>, DeskError> {
+    pub fn last_from_party(
+        &mut self,
+        case: &CaseRow,
+        conversation: ConversationId,
+    ) -> Result<Option<String>, DeskError> {
         let messages = self.tx.messages_of(case.id, None, 1_000)?;
         let last = messages
             .iter()
@@ -348,7 +371,12 @@ pub fn read_raw(tx: &mut dyn Tx, scope: &Key, row: &MessageRow) -> Result<Vec<u8
 }
 
 /// Reads one chunk of a message's raw mail.
-pub fn read_chunk(tx: &mut dyn Tx, record: &Record, row: &MessageRow, seq: i32) -> Result<crate::vault::Opened, DeskError> {
+pub fn read_chunk(
+    tx: &mut dyn Tx,
+    record: &Record,
+    row: &MessageRow,
+    seq: i32,
+) -> Result<crate::vault::Opened, DeskError> {
     let sealed = tx.chunk(row.id, seq)?.ok_or(crate::store::StoreError::Damaged)?;
     let place = u32::try_from(seq).map_err(|_| SealError)?;
     Ok(record.read_chunk(place, seq + 1 == row.raw_chunks, &Sealed::from_stored(sealed))?)

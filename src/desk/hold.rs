@@ -110,7 +110,12 @@ impl Action for Discard {
     }
 }
 
-fn unfiled(cx: &mut Context<'_>, actor: &Actor, id: MessageId, reason: &str) -> Result<MessageRow, DeskError> {
+fn unfiled(
+    cx: &mut Context<'_>,
+    actor: &Actor,
+    id: MessageId,
+    reason: &str,
+) -> Result<MessageRow, DeskError> {
     may_see_unfiled(actor)?;
     let row = cx.tx.message(id)?.ok_or(DeskError::NotFound)?;
     if !matches!(row.held, Some(Held::Quarantined | Held::Automatic)) {

@@ -49,7 +49,9 @@ impl Action for Claim {
             let record = Record::open(&scope, "messages", message.id.as_bytes(), &message.key)?;
             let envelope: serde_json::Value =
                 serde_json::from_slice(&record.read("envelope", &row.envelope)?).unwrap_or_default();
-            let part = |name: &str| envelope.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+            let part = |name: &str| {
+                envelope.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned()
+            };
             parcels.push(Parcel {
                 id: row.id,
                 mailbox: row.mailbox,
@@ -164,7 +166,12 @@ impl Action for Retry {
         }
         let next = OutboxRow { state: OutboxState::Waiting, not_before: cx.now, attempts: 0, ..row };
         cx.tx.update_outbox(&next)?;
-        cx.record(&self.actor, "mail.retried", case.as_ref(), &serde_json::json!({ "outbox": self.id.to_string() }))?;
+        cx.record(
+            &self.actor,
+            "mail.retried",
+            case.as_ref(),
+            &serde_json::json!({ "outbox": self.id.to_string() }),
+        )?;
         Ok(next)
     }
 }

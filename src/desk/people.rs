@@ -67,7 +67,9 @@ impl Action for ImportPeople {
             let employee = cx.vault().lookup().hash("employee", &[person.employee_id.as_bytes()]);
             let id = cx.tx.person_by_employee(employee)?.map_or_else(PersonId::new, |row| row.id);
             if ids.insert(person.employee_id.as_str(), (id, employee)).is_some() {
-                return Err(DeskError::Invalid("two lines have the same employee_id; nothing was imported".into()));
+                return Err(DeskError::Invalid(
+                    "two lines have the same employee_id; nothing was imported".into(),
+                ));
             }
         }
         for person in &self.people {

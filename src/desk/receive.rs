@@ -17,8 +17,8 @@ use crate::letters::{Kind, Values};
 use crate::mail::{AuthResult, Automatic, Mail};
 use crate::settings::MailboxSettings;
 use crate::store::rows::{
-    CaseRow, ConversationRow, Held, LinkRow, MessageRow, OutboxKind, RegisterRow, RegisterState, ThreadPurpose,
-    ThreadRow,
+    CaseRow, ConversationRow, Held, LinkRow, MessageRow, OutboxKind, RegisterRow, RegisterState,
+    ThreadPurpose, ThreadRow,
 };
 use crate::vault::LookupHash;
 
@@ -111,8 +111,12 @@ fn account(cx: &mut Context<'_>, arrived: &Arrived, became: &Became) -> Result<(
 
 /// The same mail again: one effect. A better authenticated copy raises the message's trust.
 fn duplicate(cx: &mut Context<'_>, arrived: &Arrived, known: MessageRow) -> Result<Became, DeskError> {
-    let became =
-        Became { state: RegisterState::Duplicate, message: Some(known.id), case: known.case_id, opened: false };
+    let became = Became {
+        state: RegisterState::Duplicate,
+        message: Some(known.id),
+        case: known.case_id,
+        opened: false,
+    };
     let Ok((mail, _)) = &arrived.understood else { return Ok(became) };
     let better = sender(cx.tx, cx.shared.vault.lookup(), mail)?.trust;
     if known.trust.is_some_and(|trust| trust < better) {
@@ -128,9 +132,17 @@ fn file_new(cx: &mut Context<'_>, arrived: &Arrived) -> Result<Became, DeskError
     };
     let from = sender(cx.tx, cx.shared.vault.lookup(), mail)?;
     let view = View::of(mail);
-    let Some(address) = mail.from.as_ref().map(|from| from.address.as_str()).filter(|address| !address.is_empty())
+    let Some(address) =
+        mail.from.as_ref().map(|from| from.address.as_str()).filter(|address| !address.is_empty())
     else {
-        return hold(cx, arrived, &view, Held::Quarantined, "no sender can be told from this mail", word(mail.automatic));
+        return hold(
+            cx,
+            arrived,
+            &view,
+            Held::Quarantined,
+            "no sender can be told from this mail",
+            word(mail.automatic),
+        );
     };
     let ours = cx.settings.mailboxes.iter().any(|mailbox| is_address_of(mailbox, address));
     if ours {
@@ -205,7 +217,8 @@ fn conversation_for(
         }
         let Some(conversation) = own_conversation(cx, one.case, letter.from)? else { continue };
         let Some(case) = cx.tx.case(one.case)? else { continue };
-        let doubt = (result != AuthResult::Pass).then_some("the sender is not proved; joined by our own token");
+        let doubt =
+            (result != AuthResult::Pass).then_some("the sender is not proved; joined by our own token");
         return Ok(Some((case, conversation, doubt)));
     }
     Ok(None)
@@ -219,7 +232,9 @@ fn own_conversation(
 ) -> Result<Option<ConversationRow>, DeskError> {
     if let Some(hash) = from.hash {
         for party in cx.tx.parties_by_address(case, hash)? {
-            if party.confirmed && let Some(conversation) = cx.tx.conversation_of_party(party.party_id)? {
+            if party.confirmed
+                && let Some(conversation) = cx.tx.conversation_of_party(party.party_id)?
+            {
                 return Ok(Some(conversation));
             }
         }
@@ -252,7 +267,8 @@ fn join(
     let new = letter.message(id, doubt.map(Into::into));
     cx.file(&new, &Shelf::Case(&case, Some(conversation.id)))?.ok_or(DeskError::Conflict)?;
     remember(cx, letter, id, &case, conversation.id)?;
-    let details = serde_json::json!({ "message": id.to_string(), "trust": letter.from.trust, "doubt": doubt });
+    let details =
+        serde_json::json!({ "message": id.to_string(), "trust": letter.from.trust, "doubt": doubt });
     cx.record(&Actor::System, "message.received", Some(&case), &details)?;
     Ok(Became { state: letter.state(), message: Some(id), case: Some(case.id), opened: false })
 }
@@ -268,7 +284,12 @@ fn open(cx: &mut Context<'_>, letter: &Letter<'_>, evidence: &[Evidence]) -> Res
         triage: letter.verdict.triage,
         channel: letter.arrived.channel,
         language: &language,
-        legal_entity: letter.from.person.as_ref().map(|person| person.legal_entity.clone()).unwrap_or_default(),
+        legal_entity: letter
+            .from
+            .person
+            .as_ref()
+            .map(|person| person.legal_entity.clone())
+            .unwrap_or_default(),
         received_at: letter.arrived.received_at,
     })?;
     let party = NewParty {
@@ -280,10 +301,12 @@ fn open(cx: &mut Context<'_>, letter: &Letter<'_>, evidence: &[Evidence]) -> Res
     };
     let conversation = cx.add_party(&case, &party, &letter.mail.subject, &letter.arrived.mailbox)?;
     let id = MessageId::new();
-    cx.file(&letter.message(id, None), &Shelf::Case(&case, Some(conversation.id)))?.ok_or(DeskError::Conflict)?;
+    cx.file(&letter.message(id, None), &Shelf::Case(&case, Some(conversation.id)))?
+        .ok_or(DeskError::Conflict)?;
     remember(cx, letter, id, &case, conversation.id)?;
     for one in evidence.iter().filter(|one| one.case != case.id) {
-        let link = LinkRow { from_case: case.id, to_case: one.case, kind: "may-belong-to".into(), at: cx.now };
+        let link =
+            LinkRow { from_case: case.id, to_case: one.case, kind: "may-belong-to".into(), at: cx.now };
         cx.tx.insert_link(&link)?;
     }
     let details = serde_json::json!({
@@ -359,7 +382,11 @@ fn acknowledge(
         reference: &reference,
         ..Values::default()
     };
-    let rendered = cx.shared.letters.render(kind, language, &values).map_err(|error| DeskError::Invalid(error.to_string()))?;
+    let rendered = cx
+        .shared
+        .letters
+        .render(kind, language, &values)
+        .map_err(|error| DeskError::Invalid(error.to_string()))?;
     let post = Post {
         kind: OutboxKind::Acknowledgement,
         to: letter.address,
@@ -382,7 +409,8 @@ fn acknowledge(
 
 /// Directory first, then what was detected, then the organisation's.
 fn language(cx: &Context<'_>, letter: &Letter<'_>) -> String {
-    let known = letter.from.person.as_ref().map(|person| person.language.clone()).filter(|tag| !tag.is_empty());
+    let known =
+        letter.from.person.as_ref().map(|person| person.language.clone()).filter(|tag| !tag.is_empty());
     let shipped = |tag: &String| crate::settings::LANGUAGES.contains(&tag.as_str());
     known
         .filter(shipped)
@@ -402,7 +430,9 @@ fn automatic(
     let kind = word(mail.automatic);
     let bounced = mail.automatic == Automatic::Bounce;
     let mut shelf = None;
-    for one in evidence.iter().filter(|one| one.purpose.is_some_and(|purpose| purpose != ThreadPurpose::Stored)) {
+    for one in
+        evidence.iter().filter(|one| one.purpose.is_some_and(|purpose| purpose != ThreadPurpose::Stored))
+    {
         if bounced {
             shelf = Some((one.case, one.conversation));
             mark_bounced(cx, one)?;

@@ -41,9 +41,9 @@ impl Action for OpenFolder {
             (Some(before), _) => before.start_at,
             (None, Since::Now) => cx.now,
             (None, Since::All) => Moment::from_micros(i64::MIN),
-            (None, Since::Date(date)) => date
-                .to_zoned(jiff::tz::TimeZone::UTC)
-                .map_or(cx.now, |zoned| zoned.timestamp().into()),
+            (None, Since::Date(date)) => {
+                date.to_zoned(jiff::tz::TimeZone::UTC).map_or(cx.now, |zoned| zoned.timestamp().into())
+            }
         };
         let row = FolderRow {
             id: FolderId::new(),
@@ -178,7 +178,8 @@ impl Action for NumberNames {
     fn run(&self, cx: &mut Context<'_>) -> Result<Vec<u32>, DeskError> {
         let known = cx.tx.maildir_numbers(&self.mailbox, &self.folder)?;
         let mut last = known.last().map_or(0, |(uid, _)| *uid);
-        let known: std::collections::HashMap<_, _> = known.into_iter().map(|(uid, name)| (name, uid)).collect();
+        let known: std::collections::HashMap<_, _> =
+            known.into_iter().map(|(uid, name)| (name, uid)).collect();
         let mut numbers = Vec::with_capacity(self.names.len());
         for name in &self.names {
             let uid = match known.get(name) {
@@ -189,7 +190,9 @@ impl Action for NumberNames {
                     last
                 }
             };
-            numbers.push(u32::try_from(uid).map_err(|_| DeskError::Invalid("too many names in one Maildir".into()))?);
+            numbers.push(
+                u32::try_from(uid).map_err(|_| DeskError::Invalid("too many names in one Maildir".into()))?,
+            );
         }
         Ok(numbers)
     }

@@ -61,9 +61,11 @@ impl Desk {
         let mut threads = Vec::new();
         for _ in 0..store.writers() {
             let (writer, jobs, shared) = (store.writer()?, Arc::clone(&jobs), Arc::clone(shared));
-            let thread = std::thread::Builder::new().name("desk".into()).spawn(move || serve(writer, &jobs, &shared));
+            let thread =
+                std::thread::Builder::new().name("desk".into()).spawn(move || serve(writer, &jobs, &shared));
             threads.push(
-                thread.map_err(|error| StoreError::Unusable(format!("no thread could be started: {error}")))?,
+                thread
+                    .map_err(|error| StoreError::Unusable(format!("no thread could be started: {error}")))?,
             );
         }
         Ok((Self { queue }, Threads(threads)))
@@ -118,9 +120,8 @@ struct Waiting<A: Action> {
 impl<A: Action> Job for Waiting<A> {
     fn attempt(&mut self, cx: &mut Context<'_>) -> bool {
         let action = &self.action;
-        let outcome = catch_unwind(AssertUnwindSafe(|| action.run(cx))).unwrap_or_else(|_| {
-            Err(DeskError::Invalid("this failed inside; the log has the place".into()))
-        });
+        let outcome = catch_unwind(AssertUnwindSafe(|| action.run(cx)))
+            .unwrap_or_else(|_| Err(DeskError::Invalid("this failed inside; the log has the place".into())));
         let keep = outcome.is_ok();
         self.outcome = Some(outcome);
         keep
@@ -185,7 +186,8 @@ fn one_by_one(writer: &mut Writer, group: Vec<Box<dyn Job>>, shared: &Shared) {
         let mut done = commit(writer, &mut alone, shared);
         if let Err(DeskError::Store(StoreError::Unavailable(_) | StoreError::Query(_))) = &done {
             std::thread::sleep(RECONNECT_AFTER);
-            done = writer.reconnect().map_err(DeskError::from).and_then(|()| commit(writer, &mut alone, shared));
+            done =
+                writer.reconnect().map_err(DeskError::from).and_then(|()| commit(writer, &mut alone, shared));
         }
         let [job] = alone;
         match done {
@@ -227,7 +229,9 @@ fn run_group(
             continue;
         }
         if job.failed_by_store() {
-            return Err(StoreError::Unavailable("the register did not take the change; try again".into()).into());
+            return Err(
+                StoreError::Unavailable("the register did not take the change; try again".into()).into()
+            );
         }
         cx.tx.rollback_to_savepoint()?;
         job.record_refusal(&mut cx)?;

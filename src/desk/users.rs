@@ -120,7 +120,8 @@ impl Action for AddToken {
         if self.actor.user_id() != Some(self.user) {
             administers(&self.actor)?;
         }
-        let user = cx.tx.user(self.user)?.filter(|row| row.disabled_at.is_none()).ok_or(DeskError::NotFound)?;
+        let user =
+            cx.tx.user(self.user)?.filter(|row| row.disabled_at.is_none()).ok_or(DeskError::NotFound)?;
         let mut random = [0; 32];
         getrandom::fill(&mut random).map_err(|_| SealError)?;
         let secret = format!("cw_{}", data_encoding::BASE32_NOPAD.encode(&random).to_ascii_lowercase());

@@ -98,7 +98,11 @@ mod tests {
             format!("{MAIL}\r\n\r\n"),
         ];
         for copy in same {
-            assert_eq!(identity(vault.lookup(), copy.as_bytes()), identity(vault.lookup(), MAIL.as_bytes()), "{copy}");
+            assert_eq!(
+                identity(vault.lookup(), copy.as_bytes()),
+                identity(vault.lookup(), MAIL.as_bytes()),
+                "{copy}"
+            );
         }
     }
 
@@ -107,7 +111,11 @@ mod tests {
         let vault = vault();
         for (from, to) in [("Hello", "Hallo"), ("one two", "one"), ("a@a.test", "b@a.test")] {
             let other = MAIL.replace(from, to);
-            assert_ne!(identity(vault.lookup(), other.as_bytes()), identity(vault.lookup(), MAIL.as_bytes()), "{other}");
+            assert_ne!(
+                identity(vault.lookup(), other.as_bytes()),
+                identity(vault.lookup(), MAIL.as_bytes()),
+                "{other}"
+            );
         }
     }
 

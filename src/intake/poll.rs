@@ -187,7 +187,12 @@ impl Poller {
     }
 
     /// What an earlier run committed and did not mark, move or delete any more.
-    async fn settle_left_over(&self, mailbox: &mut dyn Mailbox, folder: &Folder, listed: &[Uid]) -> Result<(), Stop> {
+    async fn settle_left_over(
+        &self,
+        mailbox: &mut dyn Mailbox,
+        folder: &Folder,
+        listed: &[Uid],
+    ) -> Result<(), Stop> {
         let id = folder.row.id;
         let rows = self.store.read(move |tx| tx.unsettled(id)).await.map_err(DeskError::from)?;
         let present: HashSet<u32> = listed.iter().map(|uid| uid.0).collect();
@@ -251,7 +256,12 @@ impl Poller {
         Ok(())
     }
 
-    async fn take_batch(&self, mailbox: &mut dyn Mailbox, folder: &mut Folder, batch: &[Listed]) -> Result<(), Stop> {
+    async fn take_batch(
+        &self,
+        mailbox: &mut dyn Mailbox,
+        folder: &mut Folder,
+        batch: &[Listed],
+    ) -> Result<(), Stop> {
         let uids: Vec<Uid> = batch.iter().map(|one| one.uid).collect();
         let fetched = self.fetch(mailbox, &uids).await?;
         let arrived: HashSet<Uid> = fetched.iter().map(|one| one.uid).collect();
@@ -271,7 +281,10 @@ impl Poller {
                     settle.push((uid, became.state));
                 }
                 Ok(Err(error)) => failed = Some(error),
-                Err(_) => failed = Some(crate::store::StoreError::Unavailable("the daemon is stopping".into()).into()),
+                Err(_) => {
+                    failed =
+                        Some(crate::store::StoreError::Unavailable("the daemon is stopping".into()).into())
+                }
             }
         }
         self.settle(mailbox, folder, &settle).await?;
@@ -281,7 +294,12 @@ impl Poller {
     async fn fetch(&self, mailbox: &mut dyn Mailbox, uids: &[Uid]) -> Result<Vec<Fetched>, Stop> {
         match mailbox.fetch(uids, self.max_message_size).await {
             Err(MailboxError::Message { uid, reason }) => {
-                tracing::error!(mailbox = self.settings.name, uid = uid.0, reason, "this message cannot be read");
+                tracing::error!(
+                    mailbox = self.settings.name,
+                    uid = uid.0,
+                    reason,
+                    "this message cannot be read"
+                );
                 let others: Vec<Uid> = uids.iter().copied().filter(|other| *other != uid).collect();
                 let mut fetched = Vec::with_capacity(others.len());
                 for other in others {

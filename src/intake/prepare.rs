@@ -7,7 +7,7 @@ use super::classify::{Classifier, Input, Verdict};
 use super::identity::identity;
 use crate::case::{Channel, Moment};
 use crate::desk::receive::{Arrived, Place};
-use crate::mail::{self, Mail, authentication::Policy, Limits};
+use crate::mail::{self, Limits, Mail, authentication::Policy};
 use crate::vault::Lookup;
 
 /// What the preparing threads share.

@@ -49,12 +49,15 @@ pub fn evidence(
     }
     for reference in Reference::find_in(&mail.subject).take(3) {
         if let Some(conversation) = tx.conversation_by_reference(reference)? {
-            push(&mut found, Evidence {
-                case: conversation.case_id,
-                conversation: Some(conversation.id),
-                message: None,
-                purpose: None,
-            });
+            push(
+                &mut found,
+                Evidence {
+                    case: conversation.case_id,
+                    conversation: Some(conversation.id),
+                    message: None,
+                    purpose: None,
+                },
+            );
         }
     }
     Ok(found)
@@ -81,12 +84,15 @@ fn add(
 ) -> Result<(), StoreError> {
     for row in tx.threads(hash, purpose)? {
         if row.expires_at.is_none_or(|expires| expires > now) {
-            push(found, Evidence {
-                case: row.case_id,
-                conversation: Some(row.conversation_id),
-                message: Some(row.message_id),
-                purpose: Some(purpose),
-            });
+            push(
+                found,
+                Evidence {
+                    case: row.case_id,
+                    conversation: Some(row.conversation_id),
+                    message: Some(row.message_id),
+                    purpose: Some(purpose),
+                },
+            );
         }
     }
     Ok(())

@@ -18,7 +18,9 @@ pub struct Sender {
 
 /// Looks the From address up.
 pub fn sender(tx: &mut dyn Tx, lookup: &Lookup, mail: &Mail) -> Result<Sender, StoreError> {
-    let Some(from) = &mail.from else { return Ok(Sender { hash: None, trust: Trust::Stranger, person: None }) };
+    let Some(from) = &mail.from else {
+        return Ok(Sender { hash: None, trust: Trust::Stranger, person: None });
+    };
     let hash = lookup.address(&from.address);
     let mut people = tx.people_by_address(hash)?;
     people.retain(|(person, _)| person.active);

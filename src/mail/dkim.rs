@@ -10,7 +10,9 @@ use futures_util::FutureExt;
 use mail_auth::common::parse::TxtRecordParser;
 use mail_auth::common::verify::DomainKey;
 use mail_auth::hickory_resolver::config::{ResolverConfig, ResolverOpts};
-use mail_auth::{AuthenticatedMessage, DkimResult, Error, MessageAuthenticator, Parameters, ResolverCache, Txt};
+use mail_auth::{
+    AuthenticatedMessage, DkimResult, Error, MessageAuthenticator, Parameters, ResolverCache, Txt,
+};
 
 use super::AuthResult;
 use super::authentication::aligned;
@@ -29,12 +31,23 @@ pub fn selectors(raw: &[u8]) -> Vec<String> {
 
 /// Whether a signature proves `from_domain` for the message. `keys` are the contents of the records by the names
 /// that [`selectors`] gave; `now`, in seconds of Unix time, ends signatures that say when they expire.
-pub fn verify(raw: &[u8], from_domain: &str, keys: &BTreeMap<String, String>, now: Option<u64>) -> AuthResult {
+pub fn verify(
+    raw: &[u8],
+    from_domain: &str,
+    keys: &BTreeMap<String, String>,
+    now: Option<u64>,
+) -> AuthResult {
     let Some(message) = signed(raw, now) else { return AuthResult::None };
-    if !message.from.first().and_then(|from| from.rsplit_once('@')).is_some_and(|(_, domain)| aligned(domain, from_domain)) {
+    if !message
+        .from
+        .first()
+        .and_then(|from| from.rsplit_once('@'))
+        .is_some_and(|(_, domain)| aligned(domain, from_domain))
+    {
         return AuthResult::None;
     }
-    let Ok(authenticator) = MessageAuthenticator::new(ResolverConfig::from_parts(None, vec![], vec![]), ResolverOpts::default())
+    let Ok(authenticator) =
+        MessageAuthenticator::new(ResolverConfig::from_parts(None, vec![], vec![]), ResolverOpts::default())
     else {
         return AuthResult::None;
     };
@@ -42,7 +55,8 @@ pub fn verify(raw: &[u8], from_domain: &str, keys: &BTreeMap<String, String>, no
     // Every look-up is answered from `keys`, so the future is ready at once.
     let outputs = authenticator.verify_dkim(Parameters::new(&message).with_txt_cache(&keys)).now_or_never();
     let passed = outputs.into_iter().flatten().any(|output| {
-        *output.result() == DkimResult::Pass && output.signature().is_some_and(|signature| aligned(&signature.d, from_domain))
+        *output.result() == DkimResult::Pass
+            && output.signature().is_some_and(|signature| aligned(&signature.d, from_domain))
     });
     if passed { AuthResult::Pass } else { AuthResult::None }
 }
@@ -50,7 +64,8 @@ pub fn verify(raw: &[u8], from_domain: &str, keys: &BTreeMap<String, String>, no
 /// The message with those signatures alone that could prove its one author.
 fn signed(raw: &[u8], now: Option<u64>) -> Option<AuthenticatedMessage<'_>> {
     let mut message = AuthenticatedMessage::parse(raw)?;
-    let froms = message.headers.iter().filter(|(name, _)| name.trim_ascii().eq_ignore_ascii_case(b"from")).count();
+    let froms =
+        message.headers.iter().filter(|(name, _)| name.trim_ascii().eq_ignore_ascii_case(b"from")).count();
     let [author] = message.from.as_slice() else { return None };
     let domain = author.rsplit_once('@')?.1.to_owned();
     if froms != 1 {
@@ -58,7 +73,8 @@ fn signed(raw: &[u8], now: Option<u64>) -> Option<AuthenticatedMessage<'_>> {
     }
     message.dkim_headers.retain(|header| {
         let signature = &header.header;
-        let current = signature.x == 0 || (signature.x > signature.t && now.is_none_or(|now| signature.x > now));
+        let current =
+            signature.x == 0 || (signature.x > signature.t && now.is_none_or(|now| signature.x > now));
         let covers = signature.h.iter().any(|name| name.trim().eq_ignore_ascii_case("from"));
         current && covers && aligned(&signature.d, &domain)
     });
@@ -118,21 +134,35 @@ mod tests {
 
     const MAIL: &str = "From: Ann <ann@firm.test>\r\nTo: hr@hr.test\r\nSubject: Leave\r\n\r\nMay I?\r\n";
 
-    fn sign(mail: &str, domain: &str, headers: &[&str], expires: Option<u64>) -> (String, BTreeMap<String, String>) {
+    fn sign(
+        mail: &str,
+        domain: &str,
+        headers: &[&str],
+        expires: Option<u64>,
+    ) -> (String, BTreeMap<String, String>) {
         let seed = [7_u8; 32];
         let pkcs8 = {
-            let mut der = vec![0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+            let mut der = vec![
+                0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04,
+                0x20,
+            ];
             der.extend(seed);
             der
         };
         let key = Ed25519Key::from_pkcs8_maybe_unchecked_der(&pkcs8).unwrap();
         let public = data_encoding::BASE64.encode(key.public_key().as_ref());
-        let mut signer = DkimSigner::from_key(key).domain(domain).selector("Sel").headers(headers.iter().map(|one| (*one).to_owned()));
+        let mut signer = DkimSigner::from_key(key)
+            .domain(domain)
+            .selector("Sel")
+            .headers(headers.iter().map(|one| (*one).to_owned()));
         if let Some(seconds) = expires {
             signer = signer.expiration(seconds);
         }
         let signature = signer.sign(mail.as_bytes()).unwrap().to_header();
-        let keys = BTreeMap::from([(format!("sel._domainkey.{domain}."), format!("v=DKIM1; k=ed25519; p={public}"))]);
+        let keys = BTreeMap::from([(
+            format!("sel._domainkey.{domain}."),
+            format!("v=DKIM1; k=ed25519; p={public}"),
+        )]);
         (format!("{signature}{mail}"), keys)
     }
 
@@ -173,7 +203,8 @@ mod tests {
     #[test]
     fn signatures_expire_by_the_time_given() {
         let (raw, keys) = sign(MAIL, "firm.test", &["From"], Some(3_600));
-        let signed = raw.split("t=").nth(1).unwrap().split(';').next().unwrap().trim().parse::<u64>().unwrap();
+        let signed =
+            raw.split("t=").nth(1).unwrap().split(';').next().unwrap().trim().parse::<u64>().unwrap();
         assert_eq!(verify(raw.as_bytes(), "firm.test", &keys, Some(signed + 60)), AuthResult::Pass);
         assert_eq!(verify(raw.as_bytes(), "firm.test", &keys, Some(signed + 7_200)), AuthResult::None);
         assert_eq!(verify(raw.as_bytes(), "firm.test", &keys, None), AuthResult::Pass);

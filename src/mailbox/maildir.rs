@@ -49,7 +49,8 @@ impl Maildir {
         if folder == "INBOX" {
             return self.root.clone();
         }
-        let name: String = folder.chars().map(|c| if matches!(c, '/' | '.' | '\0') { '.' } else { c }).collect();
+        let name: String =
+            folder.chars().map(|c| if matches!(c, '/' | '.' | '\0') { '.' } else { c }).collect();
         self.root.join(format!(".{name}"))
     }
 
@@ -64,7 +65,8 @@ impl Maildir {
                 Err(error) => return Err(MailboxError::Lost(format!("the Maildir cannot be read: {error}"))),
             };
             for entry in entries {
-                let entry = entry.map_err(|error| MailboxError::Lost(format!("the Maildir cannot be read: {error}")))?;
+                let entry = entry
+                    .map_err(|error| MailboxError::Lost(format!("the Maildir cannot be read: {error}")))?;
                 // Not `metadata`, which follows links.
                 let plain = entry.file_type().is_ok_and(|kind| kind.is_file());
                 let name = entry.file_name().to_string_lossy().into_owned();
@@ -94,7 +96,8 @@ impl Mailbox for Maildir {
     async fn open(&mut self, folder: &str) -> Result<FolderState, MailboxError> {
         if folder != "INBOX" && !self.directory(folder).is_dir() {
             return Err(MailboxError::Misconfigured(
-                "a folder named in the settings does not exist in the Maildir; make it or correct `folders`".into(),
+                "a folder named in the settings does not exist in the Maildir; make it or correct `folders`"
+                    .into(),
             ));
         }
         folder.clone_into(&mut self.folder);
@@ -103,7 +106,8 @@ impl Mailbox for Maildir {
 
     async fn list(&mut self, above: Option<Uid>) -> Result<Vec<Uid>, MailboxError> {
         let names: Vec<String> = self.files()?.into_iter().map(|(base, _)| base).collect();
-        let mut uids: Vec<Uid> = self.numbers.number(&self.folder, &names).await?.into_iter().map(Uid).collect();
+        let mut uids: Vec<Uid> =
+            self.numbers.number(&self.folder, &names).await?.into_iter().map(Uid).collect();
         uids.sort_unstable();
         uids.dedup();
         uids.retain(|uid| above.is_none_or(|above| *uid > above));
@@ -141,7 +145,9 @@ impl Mailbox for Maildir {
     async fn settle(&mut self, uids: &[Uid], how: &Settle) -> Result<(), MailboxError> {
         for uid in uids {
             let Some(path) = self.path_of(*uid).await? else { continue };
-            let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else { continue };
+            let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else {
+                continue;
+            };
             let base = name.split_once(":2,").map_or(name.as_str(), |(base, _)| base);
             let target = match how {
                 Settle::Seen => self.directory(&self.folder).join("cur").join(format!("{base}:2,S")),
@@ -160,7 +166,8 @@ impl Mailbox for Maildir {
     }
 
     async fn wait(&mut self, at_most: Duration) -> Result<Woken, MailboxError> {
-        let stamp = |directory: &Path| fs::metadata(directory.join("new")).and_then(|data| data.modified()).ok();
+        let stamp =
+            |directory: &Path| fs::metadata(directory.join("new")).and_then(|data| data.modified()).ok();
         let directory = self.directory(&self.folder);
         let before = stamp(&directory);
         let until = tokio::time::Instant::now() + at_most;
@@ -212,8 +219,9 @@ const HEAD: u64 = 1 << 20;
 
 fn make_folder(directory: &Path) -> Result<(), MailboxError> {
     for sub in ["cur", "new", "tmp"] {
-        fs::create_dir_all(directory.join(sub))
-            .map_err(|error| MailboxError::Misconfigured(format!("a Maildir folder cannot be made: {error}")))?;
+        fs::create_dir_all(directory.join(sub)).map_err(|error| {
+            MailboxError::Misconfigured(format!("a Maildir folder cannot be made: {error}"))
+        })?;
     }
     Ok(())
 }

@@ -54,13 +54,17 @@ fn verdict(result: AuthResult, evidence: &str) -> Authentication {
 }
 
 fn named<'a>(headers: &'a [(String, String)], name: &'a str) -> impl Iterator<Item = &'a str> {
-    headers.iter().filter(move |(field, _)| field.trim().eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    headers
+        .iter()
+        .filter(move |(field, _)| field.trim().eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.as_str())
 }
 
 /// Exchange removes its `X-MS-Exchange-Organization-…` fields from mail that comes in from outside, and writes them
 /// below the `Received` fields; so they count only while every `Received` above them is our own.
 fn is_internal(trusted: &[(String, String)], policy: &Policy) -> bool {
-    let Some((name, value)) = policy.internal_header.as_deref().and_then(|header| header.split_once(':')) else {
+    let Some((name, value)) = policy.internal_header.as_deref().and_then(|header| header.split_once(':'))
+    else {
         return false;
     };
     let (name, value) = (name.trim(), value.trim());
@@ -107,19 +111,28 @@ fn results_say(trusted: &[(String, String)], from_domain: &str, policy: &Policy)
 /// envelope together: fail.
 fn combine(counted: &[Results], from_domain: &str) -> AuthResult {
     let all = || counted.iter().flat_map(|results| &results.methods);
-    let failed = |method: &str| all().any(|one| one.method == method && matches!(one.result.as_str(), "fail" | "hardfail"));
+    let failed = |method: &str| {
+        all().any(|one| one.method == method && matches!(one.result.as_str(), "fail" | "hardfail"))
+    };
     let dmarc_failed = all().any(|one| {
         one.method == "dmarc"
             && one.result == "fail"
-            && one.property("header.from").is_none_or(|domain| aligned(alignment::domain(domain), from_domain))
+            && one
+                .property("header.from")
+                .is_none_or(|domain| aligned(alignment::domain(domain), from_domain))
     });
     if dmarc_failed {
         return AuthResult::Fail;
     }
     let passed = |method: &str| {
-        let mut spoke = counted.iter().filter(|results| results.methods.iter().any(|one| one.method == method)).peekable();
+        let mut spoke = counted
+            .iter()
+            .filter(|results| results.methods.iter().any(|one| one.method == method))
+            .peekable();
         spoke.peek().is_some()
-            && spoke.all(|results| results.methods.iter().any(|one| one.method == method && proves(one, from_domain)))
+            && spoke.all(|results| {
+                results.methods.iter().any(|one| one.method == method && proves(one, from_domain))
+            })
     };
     if ["dmarc", "dkim", "spf"].into_iter().any(passed) {
         AuthResult::Pass

@@ -145,7 +145,8 @@ mod tests {
     fn brief(value: &str) -> Option<(Option<String>, Vec<String>)> {
         let results = parse(value)?;
         let methods = results.methods.iter().map(|one| {
-            let properties: Vec<String> = one.properties.iter().map(|(name, value)| format!(" {name}={value}")).collect();
+            let properties: Vec<String> =
+                one.properties.iter().map(|(name, value)| format!(" {name}={value}")).collect();
             format!("{}={}{}", one.method, one.result, properties.concat())
         });
         Some((results.authserv_id.clone(), methods.collect()))
@@ -155,13 +156,38 @@ mod tests {
     fn the_grammar() {
         for (value, server, methods) in [
             ("mx.test; none", Some("mx.test"), vec![]),
-            ("mx.test 1; spf=pass smtp.mailfrom=a@b.test", Some("mx.test"), vec!["spf=pass smtp.mailfrom=a@b.test"]),
-            ("mx.test;\r\n\tdkim=pass (2048-bit key; unprotected) header.d=b.test header.i=@b.test;\r\n dmarc=PASS (p=none) header.from=b.test", Some("mx.test"), vec!["dkim=pass header.d=b.test header.i=@b.test", "dmarc=pass header.from=b.test"]),
+            (
+                "mx.test 1; spf=pass smtp.mailfrom=a@b.test",
+                Some("mx.test"),
+                vec!["spf=pass smtp.mailfrom=a@b.test"],
+            ),
+            (
+                "mx.test;\r\n\tdkim=pass (2048-bit key; unprotected) header.d=b.test header.i=@b.test;\r\n dmarc=PASS (p=none) header.from=b.test",
+                Some("mx.test"),
+                vec!["dkim=pass header.d=b.test header.i=@b.test", "dmarc=pass header.from=b.test"],
+            ),
             ("(a (nested \\) one)) \"mx.test\" (v) 1 ; DKIM / 1 = pass", Some("mx.test"), vec!["dkim=pass"]),
             ("mx.test; dkim/1=pass header.d = b.test", Some("mx.test"), vec!["dkim=pass header.d=b.test"]),
-            ("mx.test; spf=pass reason=\"x; dmarc=pass header.from=evil.test\" smtp.mailfrom=b.test", Some("mx.test"), vec!["spf=pass reason=x; dmarc=pass header.from=evil.test smtp.mailfrom=b.test"]),
-            ("mx.test; dkim=pass header.d(why)=b.test header.b=\"ab=\"", Some("mx.test"), vec!["dkim=pass header.d=b.test header.b=ab="]),
-            ("spf=pass (sender IP is 192.0.2.1) smtp.mailfrom=b.test; dkim=none (message not signed) header.d=none;dmarc=pass action=none header.from=b.test;compauth=pass reason=100", None, vec!["spf=pass smtp.mailfrom=b.test", "dkim=none header.d=none", "dmarc=pass action=none header.from=b.test", "compauth=pass reason=100"]),
+            (
+                "mx.test; spf=pass reason=\"x; dmarc=pass header.from=evil.test\" smtp.mailfrom=b.test",
+                Some("mx.test"),
+                vec!["spf=pass reason=x; dmarc=pass header.from=evil.test smtp.mailfrom=b.test"],
+            ),
+            (
+                "mx.test; dkim=pass header.d(why)=b.test header.b=\"ab=\"",
+                Some("mx.test"),
+                vec!["dkim=pass header.d=b.test header.b=ab="],
+            ),
+            (
+                "spf=pass (sender IP is 192.0.2.1) smtp.mailfrom=b.test; dkim=none (message not signed) header.d=none;dmarc=pass action=none header.from=b.test;compauth=pass reason=100",
+                None,
+                vec![
+                    "spf=pass smtp.mailfrom=b.test",
+                    "dkim=none header.d=none",
+                    "dmarc=pass action=none header.from=b.test",
+                    "compauth=pass reason=100",
+                ],
+            ),
         ] {
             let wanted = methods.iter().map(|one| (*one).to_owned()).collect();
             let found = brief(value);
@@ -174,7 +200,11 @@ mod tests {
             }
         }
         for value in ["", "mx.test (open", "mx.test; a=\"open", "two words here; spf=pass"] {
-            assert_eq!(brief(value).map(|found| found.1).unwrap_or_default(), Vec::<String>::new(), "{value}");
+            assert_eq!(
+                brief(value).map(|found| found.1).unwrap_or_default(),
+                Vec::<String>::new(),
+                "{value}"
+            );
         }
     }
 

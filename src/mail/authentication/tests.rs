@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::*;
 
 const OWN: &str = "Received: from mail.sender.test (mail.sender.test [192.0.2.9]) by mx.hr.test (Postfix) with ESMTPS id 1; Tue, 3 Mar 2026 10:12:00 +0100";
-const LMTP: &str = "Received: from mx.hr.test ([127.0.0.1]) by store.hr.test with LMTP id 2; Tue, 3 Mar 2026 10:12:01 +0100";
+const LMTP: &str =
+    "Received: from mx.hr.test ([127.0.0.1]) by store.hr.test with LMTP id 2; Tue, 3 Mar 2026 10:12:01 +0100";
 const SENDERS: &str = "Received: from laptop (unknown [192.0.2.8]) by mail.sender.test with ESMTPSA id 3; Tue, 3 Mar 2026 10:11:00 +0100";
 const FORGED: &str = "Received: from x.test (x.test [192.0.2.7]) by mx.hr.test (Postfix) with ESMTP id 4; Tue, 3 Mar 2026 10:10:00 +0100";
 const FROM: &str = "From: Ann <ann@firm.test>";
@@ -13,11 +14,19 @@ const PASS: &str = "Authentication-Results: mx.hr.test; dmarc=pass header.from=f
 const FAIL: &str = "Authentication-Results: mx.hr.test; dmarc=fail (p=reject) header.from=firm.test";
 
 fn headers(lines: &[&str]) -> Vec<(String, String)> {
-    lines.iter().filter_map(|line| line.split_once(':')).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    lines
+        .iter()
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
 }
 
 fn policy() -> Policy {
-    Policy { authserv_id: Some("mx.hr.test".into()), own_hosts: vec!["mx.hr.test".into(), "store.hr.test".into()], ..Policy::default() }
+    Policy {
+        authserv_id: Some("mx.hr.test".into()),
+        own_hosts: vec!["mx.hr.test".into(), "store.hr.test".into()],
+        ..Policy::default()
+    }
 }
 
 fn result(lines: &[&str], policy: &Policy) -> AuthResult {
@@ -79,7 +88,9 @@ fn what_the_sender_wrote_counts_for_nothing() {
     // What stands behind `by` says nothing of where the mail came from, folded or not.
     let own_address = Policy { own_hosts: vec!["mx.hr.test".into(), "2001:db8:".into()], ..policy() };
     for folded in [" ", "\r\n\t"] {
-        let entry = format!("Received: from mx.hr.test (evil.test){folded}by mx.hr.test (2001:db8::2) with ESMTP; Tue, 3 Mar 2026 10:12:00 +0100");
+        let entry = format!(
+            "Received: from mx.hr.test (evil.test){folded}by mx.hr.test (2001:db8::2) with ESMTP; Tue, 3 Mar 2026 10:12:00 +0100"
+        );
         assert_eq!(result(&[&entry, FORGED, PASS, FROM], &own_address), AuthResult::None);
     }
 }
@@ -108,29 +119,47 @@ fn microsoft_leaves_its_name_out() {
     let inner = "Received: from A1.prod.outlook.test (2001:db8::1) by B1.prod.outlook.test (2001:db8::2) with Microsoft SMTP Server; Tue, 3 Mar 2026 10:12:00 +0000";
     let entry = "Received: from mail.firm.test (192.0.2.3) by A1.prod.outlook.test (2001:db8::1) with Microsoft SMTP Server; Tue, 3 Mar 2026 10:12:00 +0000";
     let results = "Authentication-Results: spf=pass (sender IP is 192.0.2.3) smtp.mailfrom=firm.test; dkim=none;dmarc=pass action=none header.from=firm.test;compauth=pass reason=100";
-    let trusting = Policy { anonymous_results: true, own_hosts: vec!["prod.outlook.test".into(), "2001:db8:".into()], ..Policy::default() };
+    let trusting = Policy {
+        anonymous_results: true,
+        own_hosts: vec!["prod.outlook.test".into(), "2001:db8:".into()],
+        ..Policy::default()
+    };
     assert_eq!(result(&[inner, entry, results, FROM], &trusting), AuthResult::Pass);
     assert_eq!(result(&[inner, entry, SENDERS, results, FROM], &trusting), AuthResult::None);
-    let internal = Policy { internal_header: Some("X-MS-Exchange-Organization-AuthAs: Internal".into()), ..trusting };
+    let internal =
+        Policy { internal_header: Some("X-MS-Exchange-Organization-AuthAs: Internal".into()), ..trusting };
     let local = "Received: from A1.prod.outlook.test ([2001:db8::1]) by A1.prod.outlook.test ([2001:db8::1%3]) with mapi; Tue, 3 Mar 2026 10:12:00 +0000";
     let says = "X-MS-Exchange-Organization-AuthAs: Internal";
-    assert_eq!(judge(&headers(&[inner, local, FROM, says]), "firm.test", &internal), verdict(AuthResult::Pass, "internal-header"));
-    assert_eq!(result(&[inner, local, FROM, "X-MS-Exchange-Organization-AuthAs: Anonymous"], &internal), AuthResult::None);
+    assert_eq!(
+        judge(&headers(&[inner, local, FROM, says]), "firm.test", &internal),
+        verdict(AuthResult::Pass, "internal-header")
+    );
+    assert_eq!(
+        result(&[inner, local, FROM, "X-MS-Exchange-Organization-AuthAs: Anonymous"], &internal),
+        AuthResult::None
+    );
     assert_eq!(result(&[SENDERS, FROM, says], &internal), AuthResult::None);
-    assert_eq!(result(&[inner, local, FROM, says, "X-MS-Exchange-Organization-AuthAs: Anonymous"], &internal), AuthResult::None);
+    assert_eq!(
+        result(&[inner, local, FROM, says, "X-MS-Exchange-Organization-AuthAs: Anonymous"], &internal),
+        AuthResult::None
+    );
 }
 
 #[test]
 fn postfix_notes_who_submitted() {
     let submitted = "Received: from laptop (unknown [192.0.2.8])\r\n\t(using TLSv1.3 with cipher X (256/256 bits))\r\n\t(Authenticated sender: ann@firm.test)\r\n\tby mx.hr.test (Postfix) with ESMTPSA id 5; Tue, 3 Mar 2026 10:12:00 +0100";
     let trusting = Policy { authenticated_received: true, ..policy() };
-    assert_eq!(judge(&headers(&[LMTP, submitted, FROM]), "firm.test", &trusting), verdict(AuthResult::Pass, "trusted-received"));
+    assert_eq!(
+        judge(&headers(&[LMTP, submitted, FROM]), "firm.test", &trusting),
+        verdict(AuthResult::Pass, "trusted-received")
+    );
     assert_eq!(result(&[LMTP, submitted, FROM], &policy()), AuthResult::None);
     assert_eq!(result(&[LMTP, submitted, "From: Bob <bob@firm.test>"], &trusting), AuthResult::None);
     assert_eq!(result(&[LMTP, submitted, "From: ann@firm.test, bob@firm.test"], &trusting), AuthResult::None);
     assert_eq!(result(&[LMTP, submitted, FROM, FROM], &trusting), AuthResult::None);
     assert_eq!(result(&[LMTP, OWN, submitted, FROM], &trusting), AuthResult::None);
-    let in_helo = "Received: from (Authenticated sender: ann@firm.test) by evil.test; Tue, 3 Mar 2026 10:12:00 +0100";
+    let in_helo =
+        "Received: from (Authenticated sender: ann@firm.test) by evil.test; Tue, 3 Mar 2026 10:12:00 +0100";
     assert_eq!(result(&[in_helo, FROM], &trusting), AuthResult::None);
 }
 

@@ -44,7 +44,9 @@ fn came_from_us(received: &str, policy: &Policy) -> bool {
     let Some(claimed) = after(&words, "from") else { return true };
     let found: Vec<String> = comments(before_by(received))
         .into_iter()
-        .flat_map(|comment| comment.split([' ', '[', ']', '(', ')', ',', '=']).map(str::to_owned).collect::<Vec<_>>())
+        .flat_map(|comment| {
+            comment.split([' ', '[', ']', '(', ')', ',', '=']).map(str::to_owned).collect::<Vec<_>>()
+        })
         .collect();
     let addresses: Vec<IpAddr> = found
         .iter()
@@ -52,8 +54,14 @@ fn came_from_us(received: &str, policy: &Policy) -> bool {
         .filter_map(|word| word.trim_matches(['[', ']']).trim_start_matches("IPv6:").parse().ok())
         .collect();
     let at_home = |address: &IpAddr| address.is_loopback() || listed_prefix(&address.to_string(), policy);
-    let named = found.iter().any(|word| word.contains('.') && word.parse::<IpAddr>().is_err() && is_ours(word, policy));
-    if addresses.is_empty() { named || (found.is_empty() && is_ours(claimed, policy)) } else { addresses.iter().all(at_home) || named }
+    let named = found
+        .iter()
+        .any(|word| word.contains('.') && word.parse::<IpAddr>().is_err() && is_ours(word, policy));
+    if addresses.is_empty() {
+        named || (found.is_empty() && is_ours(claimed, policy))
+    } else {
+        addresses.iter().all(at_home) || named
+    }
 }
 
 fn is_ours(host: &str, policy: &Policy) -> bool {
@@ -72,7 +80,8 @@ fn is_ours(host: &str, policy: &Policy) -> bool {
 fn listed_prefix(address: &str, policy: &Policy) -> bool {
     let address = address.to_lowercase();
     policy.own_hosts.iter().map(|own| own.trim().to_lowercase()).any(|own| {
-        let prefix = own.ends_with(['.', ':']) && own.starts_with(|c: char| c.is_ascii_hexdigit() || c == ':');
+        let prefix =
+            own.ends_with(['.', ':']) && own.starts_with(|c: char| c.is_ascii_hexdigit() || c == ':');
         let numeric = own.chars().all(|c| c.is_ascii_hexdigit() || matches!(c, '.' | ':'));
         numeric && ((prefix && address.starts_with(&own)) || address == own)
     })
