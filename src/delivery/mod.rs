@@ -2,6 +2,7 @@
 
 mod directory;
 pub mod pace;
+pub mod worker;
 mod session;
 mod smtp;
 mod stream;

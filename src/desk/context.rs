@@ -44,6 +44,8 @@ pub struct Shared {
     pub settings: std::sync::RwLock<Arc<Settings>>,
     /// The edge's clock; tests move it.
     pub clock: Box<dyn Fn() -> Moment + Send + Sync>,
+    /// Rung after each commit: there may be mail to send.
+    pub committed: tokio::sync::Notify,
 }
 
 impl Shared {

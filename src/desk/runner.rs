@@ -123,6 +123,10 @@ impl<A: Action> Job for Waiting<A> {
         let outcome = catch_unwind(AssertUnwindSafe(|| action.run(cx)))
             .unwrap_or_else(|_| Err(DeskError::Invalid("this failed inside; the log has the place".into())));
         let keep = outcome.is_ok();
+        if let Err(DeskError::Store(error)) = &outcome {
+            let source = std::error::Error::source(error).map(ToString::to_string);
+            tracing::warn!(action = action.name(), %error, source, "an action failed at the database");
+        }
         self.outcome = Some(outcome);
         keep
     }
@@ -205,6 +209,7 @@ fn commit(writer: &mut Writer, group: &mut [Box<dyn Job>], shared: &Shared) -> R
         Ok(()) => writer.tx().commit().map_err(DeskError::from),
         Err(error) => Err(error),
     };
+    shared.committed.notify_one();
     if let Err(error) = finished {
         tracing::warn!(%error, source = ?std::error::Error::source(&error).map(ToString::to_string), actions = group.len(), "a group was rolled back");
         if writer.tx().rollback().is_err() {

@@ -53,7 +53,9 @@ impl MasterKey {
         Ok(Self(key))
     }
 
-    pub(super) fn key(&self) -> &Key {
+    /// The key itself.
+    #[must_use]
+    pub fn key(&self) -> &Key {
         &self.0
     }
 }

@@ -1,0 +1,268 @@
+//! Starts the parts, watches them, stops them in order: mailboxes first, so that nothing new comes in, then the
+//! outbox, the API, and the desk last, when all that was asked of it is committed.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{self, Api};
+use crate::case::Moment;
+use crate::delivery::worker::Worker;
+use crate::delivery::{Login, SendError, Transport};
+use crate::desk::bootstrap::open_vault;
+use crate::desk::runner::Threads;
+use crate::desk::{Desk, DeskError, Shared};
+use crate::intake::classify::{RuleClassifier, RuleError};
+use crate::intake::numbering::RegisterNumbers;
+use crate::intake::poll::{Connect, Poller, Pulse};
+use crate::intake::prepare::Preparation;
+use crate::letters::{Letters, LettersError};
+use crate::mail::Limits;
+use crate::mailbox::imap::Imap;
+use crate::mailbox::maildir::Maildir;
+use crate::mailbox::{Mailbox, MailboxError};
+use crate::oauth::Tokens;
+use crate::settings::{MailboxSettings, OauthSettings, Settings, SettingsError, SmtpSettings, Source};
+use crate::store::{Store, StoreError};
+use crate::vault::{KeyFileError, MasterKey};
+
+/// Why the daemon does not start: one sentence with the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Desk(#[from] DeskError),
+    #[error(transparent)]
+    Letters(#[from] LettersError),
+    #[error(transparent)]
+    Rules(#[from] RuleError),
+    #[error(transparent)]
+    Smtp(#[from] SendError),
+    #[error("{0}")]
+    Other(String),
+}
+
+/// What every command needs that works on the register.
+pub struct Register {
+    pub store: Store,
+    pub desk: Desk,
+    pub shared: Arc<Shared>,
+    pub preparation: Arc<Preparation>,
+    threads: Threads,
+}
+
+/// Where the time comes from.
+pub type Clock = Box<dyn Fn() -> Moment + Send + Sync>;
+
+impl Register {
+    /// Opens the register that the settings name. Blocks.
+    ///
+    /// # Errors
+    /// Whatever keeps it from working, with the remedy.
+    pub fn open(settings: &Settings, clock: Clock) -> Result<Self, StartError> {
+        let master = MasterKey::from_text(secrecy::ExposeSecret::expose_secret(&settings.vault.master_key.read()?))?;
+        let database = &settings.database;
+        let password = database.password.as_ref().map(crate::settings::Secret::read).transpose()?;
+        let letters = Letters::load(settings.templates_dir.as_deref())?;
+        let rules = settings.config_dir.as_ref().map(|dir| dir.join("classifier")).filter(|dir| dir.is_dir());
+        let classifier = RuleClassifier::load(rules.as_deref())?;
+        let store =
+            Store::open(&database.url, password.as_ref(), database.ca_file.as_deref(), database.readers)?;
+        let vault = open_vault(&store, master, clock())?;
+        let shared = Arc::new(Shared {
+            vault,
+            letters,
+            settings: std::sync::RwLock::new(Arc::new(settings.clone())),
+            clock,
+            committed: tokio::sync::Notify::new(),
+        });
+        let (desk, threads) = Desk::start(&store, &shared)?;
+        let limits = limits_of(&settings.intake);
+        let preparation = Arc::new(Preparation { limits, classifier: Box::new(classifier) });
+        Ok(Self { store, desk, shared, preparation, threads })
+    }
+
+    /// Waits until all that was asked is committed.
+    pub async fn close(self) {
+        let Self { desk, threads, .. } = self;
+        drop(desk);
+        if tokio::task::spawn_blocking(move || threads.join()).await.is_err() {
+            tracing::error!("the desk could not be waited for");
+        }
+    }
+}
+
+fn limits_of(intake: &crate::settings::Intake) -> Limits {
+    Limits {
+        max_parts: intake.max_parts,
+        max_depth: intake.max_depth,
+        max_decoded: intake.max_decoded,
+        max_headers: intake.max_headers,
+        max_html_nodes: intake.max_html_nodes,
+        ..Limits::default()
+    }
+}
+
+/// The running daemon.
+pub struct Daemon {
+    pub register: Register,
+    /// Where the API listens.
+    pub address: SocketAddr,
+    pub pulses: Vec<(String, Arc<Pulse>)>,
+    intake: JoinSet<()>,
+    delivery: JoinSet<()>,
+    server: actix_web::dev::ServerHandle,
+    stop_intake: CancellationToken,
+    stop_delivery: CancellationToken,
+}
+
+impl Daemon {
+    /// Starts everything. Opening the register blocks for a moment.
+    ///
+    /// # Errors
+    /// Whatever keeps a part from starting; nothing runs then.
+    pub async fn start(settings: Settings, clock: Clock) -> Result<Self, StartError> {
+        let listener = TcpListener::bind(settings.api.listen).map_err(|error| {
+            StartError::Other(format!(
+                "api.listen {}: {error}; stop the program that listens there or choose another port",
+                settings.api.listen
+            ))
+        })?;
+        let address = listener.local_addr().map_err(|error| StartError::Other(error.to_string()))?;
+        let transport = Arc::new(Transport::open(&settings.smtp, login(&settings.smtp)?)?);
+        let opened = settings.clone();
+        let register = tokio::task::spawn_blocking(move || Register::open(&opened, clock))
+            .await
+            .map_err(|_| StartError::Other("opening the register failed inside; the log has the place".into()))??;
+        let holder = holder();
+        let (stop_intake, stop_delivery) = (CancellationToken::new(), CancellationToken::new());
+        let mut delivery = JoinSet::new();
+        let worker = Worker {
+            transport,
+            desk: register.desk.clone(),
+            store: register.store.clone(),
+            shared: Arc::clone(&register.shared),
+            holder: holder.clone(),
+            parallel: usize::from(settings.smtp.connections.max(1)),
+            timeout: settings.smtp.timeout,
+            per_minute: settings.smtp.per_minute,
+        };
+        delivery.spawn(worker.run(stop_delivery.clone()));
+        let mut intake = JoinSet::new();
+        let mut pulses = Vec::new();
+        for mailbox in &settings.mailboxes {
+            let poller = poller(&settings, mailbox, &register, &holder)?;
+            pulses.push((mailbox.name.clone(), Arc::clone(&poller.pulse)));
+            intake.spawn(poller.run(stop_intake.clone()));
+        }
+        let api = Api {
+            store: register.store.clone(),
+            desk: register.desk.clone(),
+            shared: Arc::clone(&register.shared),
+            preparation: Arc::clone(&register.preparation),
+            pulses: pulses.clone(),
+        };
+        let server = api::serve(api, listener, &settings.api)
+            .map_err(|error| StartError::Other(format!("the API cannot be served: {error}")))?;
+        let handle = server.handle();
+        delivery.spawn(async move {
+            if let Err(error) = server.await {
+                tracing::error!(%error, "the API ended");
+            }
+        });
+        Ok(Self { register, address, pulses, intake, delivery, server: handle, stop_intake, stop_delivery })
+    }
+
+    /// Stops everything in order; what is in hand is finished.
+    pub async fn stop(mut self) {
+        self.stop_intake.cancel();
+        while self.intake.join_next().await.is_some() {}
+        self.stop_delivery.cancel();
+        self.server.stop(true).await;
+        while self.delivery.join_next().await.is_some() {}
+        self.register.close().await;
+    }
+}
+
+/// Distinguishes this process among those that share a database.
+fn holder() -> String {
+    uuid::Uuid::now_v7().to_string()
+}
+
+fn poller(
+    settings: &Settings,
+    mailbox: &MailboxSettings,
+    register: &Register,
+    holder: &str,
+) -> Result<Poller, StartError> {
+    let connect: Box<dyn Connect> = match &mailbox.source {
+        Source::Maildir { path } => Box::new(ConnectMaildir {
+            path: path.clone(),
+            numbers: Arc::new(RegisterNumbers {
+                mailbox: mailbox.name.clone(),
+                desk: register.desk.clone(),
+                store: register.store.clone(),
+            }),
+        }),
+        Source::Imap { oauth, .. } => {
+            Box::new(ConnectImap { settings: mailbox.clone(), tokens: oauth.as_ref().map(tokens).transpose()? })
+        }
+    };
+    Ok(Poller {
+        settings: mailbox.clone(),
+        max_message_size: settings.intake.max_message_size,
+        workers: settings.intake.workers,
+        connect,
+        desk: register.desk.clone(),
+        store: register.store.clone(),
+        shared: Arc::clone(&register.shared),
+        preparation: Arc::clone(&register.preparation),
+        holder: holder.into(),
+        pulse: Arc::new(Pulse::default()),
+    })
+}
+
+struct ConnectMaildir {
+    path: std::path::PathBuf,
+    numbers: Arc<RegisterNumbers>,
+}
+
+#[async_trait]
+impl Connect for ConnectMaildir {
+    async fn connect(&self) -> Result<Box<dyn Mailbox>, MailboxError> {
+        Ok(Box::new(Maildir::open(&self.path, Arc::clone(&self.numbers) as _)?))
+    }
+}
+
+struct ConnectImap {
+    settings: MailboxSettings,
+    tokens: Option<Arc<Tokens>>,
+}
+
+#[async_trait]
+impl Connect for ConnectImap {
+    async fn connect(&self) -> Result<Box<dyn Mailbox>, MailboxError> {
+        Ok(Box::new(Imap::connect(&self.settings, self.tokens.as_deref(), Default::default()).await?))
+    }
+}
+
+fn tokens(settings: &OauthSettings) -> Result<Arc<Tokens>, StartError> {
+    Tokens::new(settings).map(Arc::new).map_err(|error| StartError::Other(error.to_string()))
+}
+
+fn login(settings: &SmtpSettings) -> Result<Login, StartError> {
+    let Some(username) = settings.username.clone() else { return Ok(Login::None) };
+    Ok(match (&settings.password, &settings.oauth) {
+        (Some(password), _) => Login::Password { username, password: password.read()? },
+        (None, Some(oauth)) => Login::Xoauth2 { username, token: tokens(oauth)? },
+        (None, None) => Login::None,
+    })
+}
