@@ -266,3 +266,22 @@ fn login(settings: &SmtpSettings) -> Result<Login, StartError> {
         (None, None) => Login::None,
     })
 }
+
+/// Logs in to a mailbox and opens each of its folders; for `caseward check`.
+///
+/// # Errors
+/// What keeps the mailbox from being worked.
+pub async fn look_at(
+    settings: &Settings,
+    mailbox: &MailboxSettings,
+    register: &Register,
+) -> Result<String, StartError> {
+    let poller = poller(settings, mailbox, register, &holder())?;
+    let wrong = |error: MailboxError| StartError::Other(error.to_string());
+    let mut session = poller.connect.connect().await.map_err(wrong)?;
+    for folder in &mailbox.folders {
+        session.open(folder).await.map_err(wrong)?;
+    }
+    session.close().await;
+    Ok(format!("login works, {} folders open", mailbox.folders.len()))
+}

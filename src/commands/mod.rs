@@ -1,4 +1,70 @@
-//! The subcommands of the command line, one file each.
+//! The subcommands of the command line, one file each. What they print on standard output is for people or pipes;
+//! errors go to standard error as one sentence with the remedy.
 
+pub mod check;
 pub mod classify;
+pub mod demo;
+pub mod directory;
+pub mod import;
+pub mod key;
 pub mod parse;
+pub mod serve;
+pub mod user;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::case::Moment;
+use crate::daemon::{Register, StartError};
+use crate::settings::{self, Settings, SettingsError};
+
+/// Reads the settings at `path`, or at `CASEWARD_CONFIG`, or the packaged place.
+pub fn settings(path: Option<&Path>) -> Result<Settings, SettingsError> {
+    let env = settings::environment();
+    let named = env.iter().find(|(name, _)| name == "CASEWARD_CONFIG").map(|(_, value)| value.clone());
+    let default = Path::new("/etc/caseward/caseward.toml");
+    let path = path
+        .map(Path::to_path_buf)
+        .or(named.map(Into::into))
+        .or_else(|| default.is_file().then(|| default.to_path_buf()));
+    settings::load(path.as_deref(), env)
+}
+
+/// Runs `work` on a runtime with the register open.
+pub fn with_register<T, F>(settings: &Settings, work: impl FnOnce(Register) -> F) -> Result<T, StartError>
+where
+    F: Future<Output = (Register, Result<T, StartError>)>,
+{
+    let register = Register::open(settings, Box::new(Moment::now))?;
+    runtime()?.block_on(async {
+        let (register, result) = work(register).await;
+        register.close().await;
+        result
+    })
+}
+
+/// The runtime of a command.
+pub fn runtime() -> Result<tokio::runtime::Runtime, StartError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| StartError::Other(format!("no thread could be started: {error}")))
+}
+
+/// Says why, and what the exit code is: 2 for wrong usage or configuration, 1 for what failed.
+pub fn failed(error: &StartError) -> ExitCode {
+    eprintln!("caseward: {error}");
+    match error {
+        StartError::Settings(_) | StartError::Key(_) | StartError::Other(_) | StartError::Letters(_)
+        | StartError::Rules(_) => ExitCode::from(2),
+        StartError::Store(crate::store::StoreError::Unusable(_)) => ExitCode::from(2),
+        StartError::Desk(crate::desk::DeskError::Store(crate::store::StoreError::Unusable(_))) => ExitCode::from(2),
+        _ => ExitCode::FAILURE,
+    }
+}
+
+/// The exit code of a finished command.
+pub fn finish(result: Result<(), StartError>) -> ExitCode {
+    result.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS)
+}
