@@ -1,7 +1,12 @@
 //! The command line, nothing else.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use caseward::case::actor::Role;
+use caseward::commands;
 use clap::{Parser, Subcommand};
-use std::{path::PathBuf, process::ExitCode};
 
 /// Turns an HR mailbox into a case register that a court could read.
 #[derive(Parser)]
@@ -13,16 +18,133 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Everything on this machine, nothing configured: sample mailbox, API.
+    Demo {
+        /// Address of the API.
+        #[arg(long, default_value = "127.0.0.1:8480")]
+        listen: SocketAddr,
+        /// Where the demo keeps its register and mailbox.
+        #[arg(long, default_value = "demo-data")]
+        dir: PathBuf,
+    },
+    /// The daemon.
+    Serve {
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Look at everything the daemon needs and say what is wrong and how to fix it.
+    Check {
+        #[command(flatten)]
+        config: Config,
+    },
     /// Print how messages are understood: one JSON object per message.
     Parse {
         /// Files that hold one message each.
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Print what the classifier says of messages: one JSON object per message.
+    Classify {
+        /// Files that hold one message each.
+        #[arg(required_unless_present = "jsonl")]
+        files: Vec<PathBuf>,
+        /// A file with one object a line: id, subject, body, from_name.
+        #[arg(long, conflicts_with = "files")]
+        jsonl: Option<PathBuf>,
+    },
+    /// Take in existing mail, with a progress bar; no acknowledgements.
+    Import {
+        format: commands::import::Format,
+        path: PathBuf,
+        /// The mailbox it belongs to; the first of the settings otherwise.
+        #[arg(long)]
+        mailbox: Option<String>,
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Users and their first token.
+    #[command(subcommand)]
+    User(User),
+    /// The list of employees.
+    #[command(subcommand)]
+    Directory(Directory),
+    /// The master key.
+    #[command(subcommand)]
+    Key(Key),
+    /// Print the OpenAPI document of the API.
+    Openapi,
+}
+
+#[derive(clap::Args)]
+struct Config {
+    /// The settings file; $CASEWARD_CONFIG or /etc/caseward/caseward.toml otherwise.
+    #[arg(long)]
+    config: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum User {
+    /// Add a user.
+    Add {
+        login: String,
+        #[arg(long)]
+        name: Option<String>,
+        #[arg(long)]
+        email: Option<String>,
+        /// agent, lead, investigator, auditor or admin; may be given more than once.
+        #[arg(long = "role", required = true, value_parser = |text: &str| text.parse::<Role>())]
+        roles: Vec<Role>,
+        /// All teams of the settings when none is given.
+        #[arg(long = "team")]
+        teams: Vec<String>,
+        #[arg(long = "legal-entity")]
+        entities: Vec<String>,
+        /// Print an API token; it is shown once.
+        #[arg(long)]
+        token: bool,
+        #[command(flatten)]
+        config: Config,
+    },
+}
+
+#[derive(Subcommand)]
+enum Directory {
+    /// Replace the list by a CSV file.
+    Import {
+        path: PathBuf,
+        #[command(flatten)]
+        config: Config,
+    },
+}
+
+#[derive(Subcommand)]
+enum Key {
+    /// Make a new master key.
+    New {
+        #[arg(default_value = "master.key")]
+        path: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
-        Command::Parse { files } => caseward::commands::parse::run(&files),
+        Command::Demo { listen, dir } => commands::demo::run(listen, &dir),
+        Command::Serve { config } => commands::serve::run(config.config.as_deref()),
+        Command::Check { config } => commands::check::run(config.config.as_deref()),
+        Command::Parse { files } => commands::parse::run(&files),
+        Command::Classify { files, jsonl } => commands::classify::run(&files, jsonl.as_deref()),
+        Command::Import { format, path, mailbox, config } => {
+            commands::import::run(config.config.as_deref(), format, &path, mailbox.as_deref())
+        }
+        Command::User(User::Add { login, name, email, roles, teams, entities, token, config }) => {
+            let name = name.unwrap_or_else(|| login.clone());
+            let new = commands::user::New { login, name, email, roles, teams, entities, token };
+            commands::user::add(config.config.as_deref(), new)
+        }
+        Command::Directory(Directory::Import { path, config }) => {
+            commands::directory::import(config.config.as_deref(), &path)
+        }
+        Command::Key(Key::New { path }) => commands::key::new(&path),
+        Command::Openapi => commands::openapi(),
     }
 }

@@ -68,3 +68,17 @@ pub fn failed(error: &StartError) -> ExitCode {
 pub fn finish(result: Result<(), StartError>) -> ExitCode {
     result.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS)
 }
+
+/// `caseward openapi`: prints the API's document.
+pub fn openapi() -> ExitCode {
+    match crate::api::openapi().to_pretty_json() {
+        Ok(text) => {
+            println!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("caseward: the document cannot be written: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

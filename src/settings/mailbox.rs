@@ -48,6 +48,30 @@ pub struct MailboxSettings {
     pub trust: TrustSettings,
 }
 
+impl MailboxSettings {
+    /// A Maildir under otherwise default settings.
+    #[must_use]
+    pub fn maildir(name: &str, address: &str, path: &std::path::Path) -> Self {
+        Self {
+            name: name.into(),
+            address: address.into(),
+            display_name: None,
+            aliases: Vec::new(),
+            source: Source::Maildir { path: path.into() },
+            folders: inbox(),
+            after: After::default(),
+            processed_folder: processed(),
+            quarantine_folder: quarantine(),
+            since: Since::default(),
+            acknowledge_within: two_days(),
+            poll: minute(),
+            idle: yes(),
+            alarm_after: quarter(),
+            trust: TrustSettings::default(),
+        }
+    }
+}
+
 /// Where a mailbox lies.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "WrittenSource")]
