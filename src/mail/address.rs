@@ -21,7 +21,7 @@ pub fn parse(field: &str) -> Vec<Address> {
     let mut found = Vec::new();
     let mut pending = Pending::default();
     let mut chars = field.chars().peekable();
-    let has_balanced_quotes = field.replace("\\\"", "").matches('"').count() % 2 == 0;
+    let has_balanced_quotes = field.replace("\\\"", "").matches('"').count().is_multiple_of(2);
     while let Some(c) = chars.next() {
         match c {
             '"' if has_balanced_quotes => {

@@ -214,7 +214,7 @@ impl<'t> Run<'t> {
             return;
         }
         self.pending.extend(word.data.chars().filter(|c| !c.is_whitespace()));
-        if self.pending.len() % 4 == 0 || self.pending.ends_with('=') {
+        if self.pending.len().is_multiple_of(4) || self.pending.ends_with('=') {
             self.flush();
         }
     }
@@ -354,7 +354,7 @@ fn unescape(quoted: &str) -> String {
 fn split_outside_quotes(text: &str) -> Vec<String> {
     let mut pieces = vec![String::new()];
     let (mut in_quotes, mut is_escaped) = (false, false);
-    let has_balanced_quotes = text.matches('"').count() % 2 == 0;
+    let has_balanced_quotes = text.matches('"').count().is_multiple_of(2);
     for c in text.chars() {
         match c {
             '"' if !is_escaped && has_balanced_quotes => in_quotes = !in_quotes,
