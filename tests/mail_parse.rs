@@ -2,6 +2,8 @@
 //! against what must hold for all. `CASEWARD_REFRESH=1 cargo test --test mail_parse` writes the `.json` files
 //! anew; read the difference before you commit it.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
 use caseward::mail::{self, Limits, Mail, authentication::Policy};
 use proptest::prelude::*;
 use std::{fs, path::Path};

@@ -1,7 +1,10 @@
 //! Address fields (RFC 5322 section 3.4): mailboxes, groups, comments and quotes, and what people write instead.
 //! A name may hold anything; an address is a clean token with its domain in lower case.
 
-use super::{Address, clean, header::decode_words};
+use super::{
+    Address, clean,
+    header::{self, decode_words},
+};
 
 /// More recipients than this are not kept.
 const MAX_ADDRESSES: usize = 5_000;
@@ -21,7 +24,7 @@ pub fn parse(field: &str) -> Vec<Address> {
     let mut found = Vec::new();
     let mut pending = Pending::default();
     let mut chars = field.chars().peekable();
-    let has_balanced_quotes = field.replace("\\\"", "").matches('"').count() % 2 == 0;
+    let has_balanced_quotes = field.replace("\\\"", "").matches('"').count().is_multiple_of(2);
     while let Some(c) = chars.next() {
         match c {
             '"' if has_balanced_quotes => {
@@ -155,8 +158,8 @@ fn name(words: &str) -> Option<String> {
 /// A clean address: no route, no `mailto:`, no white space, domain in lower case.
 pub fn normalise(address: &str) -> String {
     let decoded = if address.contains("=?") { decode_words(address) } else { address.to_owned() };
-    let decoded = decoded.trim();
-    let bare = clean::token(decoded.rsplit_once('<').map_or(decoded, |(_, inner)| inner));
+    let decoded = header::without_comments(decoded.trim());
+    let bare = clean::token(decoded.rsplit_once('<').map_or(decoded.as_str(), |(_, inner)| inner));
     let bare = bare.trim_matches(['<', '>', ',', ';', '\'']);
     let bare = bare.strip_prefix("mailto:").or_else(|| bare.strip_prefix("MAILTO:")).unwrap_or(bare);
     // Source routes of RFC 822: @relay.test:user@host.test.
@@ -198,6 +201,7 @@ mod tests {
             ("a@x.test; b@x.test", &[("", "a@x.test"), ("", "b@x.test")]),
             ("'Erika' <e@x.test>", &[("Erika", "e@x.test")]),
             ("Erika", &[("", "Erika")]),
+            ("Pete <pete(his account)@silly.test(his host)>", &[("Pete", "pete@silly.test")]),
             ("<>", &[]),
         ];
         for (field, expected) in cases {

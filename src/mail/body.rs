@@ -84,6 +84,11 @@ impl Reader<'_> {
         if !is_text || self.is_attached(part, place) {
             return self.attach(part, body);
         }
+        if place == Place::Sequence && part.disposition.get("filename").is_some() {
+            // The first text, shown inline, is what the sender says; that it is also a file is not lost.
+            let size = part.encoding.decode(body).len() as u64;
+            self.content.attachments.push(attachments::describe(self.raw, part, size));
+        }
         self.has_body = true;
         let (text, is_cut) = text::read(part, body, self.limits.max_text);
         self.decoded += text.len() as u64;
@@ -105,6 +110,7 @@ impl Reader<'_> {
         match part.disposition.value.as_str() {
             "attachment" => has_name || place != Place::Top,
             _ if place != Place::Sequence => false,
+            "inline" => has_name && self.has_body,
             _ => part.disposition.get("filename").is_some() || (has_name && self.has_body),
         }
     }

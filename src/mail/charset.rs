@@ -27,6 +27,9 @@ pub fn decode(bytes: &[u8], label: Option<&str>) -> String {
     if encoding == WINDOWS_1252 && (bytes.is_ascii() || label.contains("ascii")) {
         return guess(bytes);
     }
+    if encoding == ISO_2022_JP {
+        return lossy(encoding, &without_idle_escapes(bytes));
+    }
     let text = lossy(encoding, bytes);
     match std::str::from_utf8(bytes) {
         Ok(utf8) if encoding == WINDOWS_1252 || text.contains('\u{FFFD}') => utf8.to_owned(),
@@ -38,7 +41,7 @@ pub fn decode(bytes: &[u8], label: Option<&str>) -> String {
 fn guess(bytes: &[u8]) -> String {
     let has_escape = bytes.windows(2).any(|pair| pair == b"\x1b$" || pair == b"\x1b(");
     if has_escape && bytes.is_ascii() {
-        return lossy(ISO_2022_JP, bytes);
+        return lossy(ISO_2022_JP, &without_idle_escapes(bytes));
     }
     if let Ok(text) = std::str::from_utf8(bytes) {
         return text.to_owned();
@@ -124,6 +127,22 @@ fn normalise(label: &str) -> String {
     }
 }
 
+/// Joined encoded words switch to ASCII and back with nothing between; a strict decoder calls that an error.
+fn without_idle_escapes(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some((&byte, tail)) = rest.split_first() {
+        match rest {
+            [0x1b, b'(', b'B' | b'J', after @ ..] if after.first() == Some(&0x1b) => rest = after,
+            _ => {
+                out.push(byte);
+                rest = tail;
+            }
+        }
+    }
+    out
+}
+
 /// 7-bit shift encodings (ISO-2022-KR, HZ): the same code with the high bit set is an 8-bit one we can read.
 fn shift_to_high(bytes: &[u8], shift_in: &[u8], shift_out: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
@@ -159,6 +178,7 @@ mod tests {
             ("Grüße".as_bytes(), None, "Grüße"),
             (b"\x1b$B$3$s$K$A$O\x1b(B", Some("iso-2022-jp"), "こんにちは"),
             (b"\x1b$B$3$s$K$A$O\x1b(B", None, "こんにちは"),
+            (b"\x1b$B$3$s\x1b(B\x1b$B$K$A$O\x1b(B", Some("iso-2022-jp"), "こんにちは"),
             (b"\x93quoted\x94", Some("iso-8859-1"), "“quoted”"),
             (b"\xa4 5", Some("ISO-8859-15"), "€ 5"),
             (b"Gr\x81\xe1e", Some("cp850"), "Grüße"),

@@ -34,8 +34,8 @@ impl Block {
             if content.is_empty() {
                 block.body = line.end;
                 // A line of blanks among the fields is a sloppy fold; the true end is an empty line.
-                let is_fold = bytes.iter().any(|&b| b == b' ' || b == b'\t')
-                    && field_name(raw.get(next_line(raw, line.end, end)).unwrap_or_default()).is_some();
+                let is_fold =
+                    bytes.iter().any(|&b| b == b' ' || b == b'\t') && fields_follow(raw, line.end, end);
                 if !is_fold {
                     return block;
                 }
@@ -106,6 +106,19 @@ fn field_name(line: &[u8]) -> Option<(String, usize)> {
 /// The separator of an mbox file that was left in front, quoted or not.
 fn is_mbox_line(line: &[u8]) -> bool {
     line.starts_with(b"From ") || line.starts_with(b">From ")
+}
+
+/// Whether the lines at `position` are folds and then a field.
+fn fields_follow(raw: &[u8], mut position: usize, end: usize) -> bool {
+    for _ in 0..20 {
+        let line = next_line(raw, position, end);
+        let bytes = raw.get(line.clone()).unwrap_or_default();
+        if !bytes.starts_with(b" ") && !bytes.starts_with(b"\t") || bytes.trim_ascii().is_empty() {
+            return field_name(bytes).is_some();
+        }
+        position = line.end;
+    }
+    false
 }
 
 /// The raw value as text: 8-bit bytes by `charset` (the one the body declares) or by guess, folds still in.
@@ -214,7 +227,7 @@ impl<'t> Run<'t> {
             return;
         }
         self.pending.extend(word.data.chars().filter(|c| !c.is_whitespace()));
-        if self.pending.len() % 4 == 0 || self.pending.ends_with('=') {
+        if self.pending.len().is_multiple_of(4) || self.pending.ends_with('=') {
             self.flush();
         }
     }
@@ -354,7 +367,7 @@ fn unescape(quoted: &str) -> String {
 fn split_outside_quotes(text: &str) -> Vec<String> {
     let mut pieces = vec![String::new()];
     let (mut in_quotes, mut is_escaped) = (false, false);
-    let has_balanced_quotes = text.matches('"').count() % 2 == 0;
+    let has_balanced_quotes = text.matches('"').count().is_multiple_of(2);
     for c in text.chars() {
         match c {
             '"' if !is_escaped && has_balanced_quotes => in_quotes = !in_quotes,
@@ -372,7 +385,8 @@ fn split_outside_quotes(text: &str) -> Vec<String> {
     pieces
 }
 
-fn without_comments(text: &str) -> String {
+/// The text without `(comments)`, nested ones too.
+pub fn without_comments(text: &str) -> String {
     let mut depth = 0usize;
     text.chars()
         .filter(|&c| {

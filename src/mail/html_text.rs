@@ -49,7 +49,9 @@ impl Writer {
                 self.block(1);
             }
             "blockquote" => {
+                // What is owed before the quote is not yet part of it.
                 self.block(1);
+                self.flush_breaks();
                 self.quotes.push(is_quote(attributes));
             }
             "ul" | "menu" | "dir" => self.open_list(None),

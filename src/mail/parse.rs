@@ -75,12 +75,12 @@ pub fn parse(raw: &[u8], limits: &Limits, policy: &authentication::Policy) -> Ma
     mail.reply = quoting::new_text(&mail.text, quoting::Context { is_reply });
     mail.language = language::of(&mail.reply);
     (mail.automatic, mail.bounced) = judge(&prepared, &mail.text);
-    let from_domain = fields
-        .addresses("from")
-        .into_iter()
-        .next()
-        .and_then(|a| a.address.rsplit_once('@').map(|(_, domain)| domain.to_owned()))
-        .unwrap_or_default();
+    // Of several authors nobody knows which one is shown, so none is proved.
+    let domain_of = |author: &Address| author.address.rsplit_once('@').map(|(_, domain)| domain.to_owned());
+    let from_domain = match fields.authors().as_slice() {
+        [author] => domain_of(author).unwrap_or_default(),
+        _ => String::new(),
+    };
     mail.authentication = authentication::judge(&fields.decoded(), &from_domain, policy);
     mail
 }
@@ -139,6 +139,11 @@ impl Fields<'_> {
             .collect()
     }
 
+    /// The mailboxes of the first From field.
+    fn authors(&self) -> Vec<Address> {
+        self.first("from").map(|v| address::parse(&header::raw_text(v, self.charset))).unwrap_or_default()
+    }
+
     fn ids(&self, name: &str) -> Vec<String> {
         self.header.all(self.raw, name).flat_map(ids::list).collect()
     }
@@ -172,8 +177,7 @@ fn read_fields(fields: &Fields<'_>, mail: &mut Mail) {
     mail.cc = fields.addresses("cc");
     mail.reply_to = fields.addresses("reply-to");
     // The first From field wins, and in it the first mailbox that has a real address.
-    let first_from = fields.first("from").map(|v| address::parse(&header::raw_text(v, fields.charset)));
-    let from = first_from.clone().unwrap_or_default();
+    let from = fields.authors();
     mail.from = from.iter().find(|a| a.address.contains('@')).or(from.first()).cloned();
     for (name, words) in [
         ("from", "There are several From fields; the first one counts."),
