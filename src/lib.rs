@@ -12,9 +12,11 @@
 //! - [`logging`]: what the daemon tells its operator, and what it must never tell.
 //! - [`settings`]: TOML + environment + credentials → typed, validated settings.
 
+pub mod api;
 pub mod audit;
 pub mod case;
 pub mod commands;
+pub mod daemon;
 pub mod delivery;
 pub mod desk;
 pub mod intake;
@@ -22,6 +24,7 @@ pub mod letters;
 pub mod logging;
 pub mod mail;
 pub mod mailbox;
+pub mod oauth;
 pub mod settings;
 pub mod store;
 pub mod tls;

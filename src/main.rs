@@ -51,6 +51,9 @@ enum Command {
         /// A file with one object a line: id, subject, body, from_name.
         #[arg(long, conflicts_with = "files")]
         jsonl: Option<PathBuf>,
+        /// A directory with other rules than the built-in ones.
+        #[arg(long)]
+        rules: Option<PathBuf>,
     },
     /// Take in existing mail, with a progress bar; no acknowledgements.
     Import {
@@ -132,7 +135,9 @@ fn main() -> ExitCode {
         Command::Serve { config } => commands::serve::run(config.config.as_deref()),
         Command::Check { config } => commands::check::run(config.config.as_deref()),
         Command::Parse { files } => commands::parse::run(&files),
-        Command::Classify { files, jsonl } => commands::classify::run(&files, jsonl.as_deref()),
+        Command::Classify { files, jsonl, rules } => {
+            commands::classify::run(&files, jsonl.as_deref(), rules.as_deref())
+        }
         Command::Import { format, path, mailbox, config } => {
             commands::import::run(config.config.as_deref(), format, &path, mailbox.as_deref())
         }

@@ -26,15 +26,15 @@ static DEMO: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates/demo");
 
 /// The three people of HR whose tokens are shown.
 const USERS: [(&str, &str, &str, &[Role], &[&str]); 3] = [
-    ("agent", "Maeve Carrigan", "m.carrigan@meridian.example", &[Role::Agent], &["people-operations"]),
+    ("agent", "Maeve Carrigan", "maeve.carrigan@meridian.example", &[Role::Agent], &["people-operations"]),
     (
         "lead",
         "Amara Okonjo-Pell",
-        "a.okonjo-pell@meridian.example",
+        "amara.okonjo-pell@meridian.example",
         &[Role::Lead, Role::Agent, Role::Admin],
         &["people-operations", "employee-relations"],
     ),
-    ("auditor", "Hildegard Moosbrugger", "h.moosbrugger@meridian.example", &[Role::Auditor], &[]),
+    ("auditor", "Hildegard Moosbrugger", "hildegard.moosbrugger@meridian.example", &[Role::Auditor], &[]),
 ];
 
 /// Runs the demo in `dir` until Ctrl-C.

@@ -3,6 +3,7 @@
 //! it decides what was taken in.
 
 pub mod backoff;
+pub mod imap;
 pub mod maildir;
 
 use std::time::Duration;
