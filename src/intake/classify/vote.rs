@@ -163,7 +163,8 @@ impl Evidence {
                 self.priority = self.priority.max(entry.priority);
             }
         }
-        let heard = words.into_iter().flatten();
+        // Without a lexicon there are no log-odds, and zero of them would mean even chances.
+        let heard = words.into_iter().flatten().filter(|words| !words.categories.is_empty());
         let (confidential, restricted) = heard.fold((0.0f32, 0.0f32), |(c, r), words| {
             (c.max(logistic(words.confidential)), r.max(logistic(words.restricted)))
         });
