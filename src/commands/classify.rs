@@ -183,7 +183,7 @@ fn text_of(raw: &[u8]) -> Texts {
 }
 
 /// New text and the rest, by the plainest marks alone; stands in for the parser's own quoting until the merge.
-fn apart(body: &str) -> (String, String) {
+pub(crate) fn apart(body: &str) -> (String, String) {
     const OPENERS: [&str; 7] = ["from:", "von:", "de :", "de:", "-----", "sent:", "begin forwarded"];
     let (mut new_text, mut quoted) = (String::new(), String::new());
     let mut forwarded = false;

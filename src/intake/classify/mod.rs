@@ -5,6 +5,8 @@
 //! [`Classifier`] is the seam: today [`RuleClassifier`] stands behind it, later one that has learned.
 
 mod config;
+#[cfg(test)]
+mod figures;
 mod lexicon;
 mod rules;
 mod text;

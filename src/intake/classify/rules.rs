@@ -32,6 +32,14 @@ impl RuleClassifier {
     }
 }
 
+#[cfg(test)]
+impl RuleClassifier {
+    /// What the vote hears of `input`: votes of the rules and stems of the new text.
+    pub fn evidence(&self, input: &Input<'_>) -> (vote::Votes, std::collections::BTreeSet<String>) {
+        vote::evidence(&self.rules, input)
+    }
+}
+
 impl Classifier for RuleClassifier {
     fn classify(&self, input: &Input<'_>) -> Verdict {
         vote::verdict(&self.rules, &self.lexicon, &self.categories, input)
@@ -151,11 +159,33 @@ fn compile(source: &Source<RuleFile>, entry: &RuleEntry) -> Result<(Rule, String
     Ok((rule, pattern))
 }
 
-/// Puts the file's named sets into a pattern.
+/// Puts the file's named sets into a pattern; a set may use another one.
 fn expand(pattern: &str, source: &Source<RuleFile>) -> String {
     let mut expanded = pattern.to_owned();
-    for (name, alternatives) in &source.file.sets {
-        expanded = expanded.replace(&format!("{{{name}}}"), &format!("(?:{alternatives})"));
+    for _ in 0..2 {
+        for (name, alternatives) in &source.file.sets {
+            expanded = expanded.replace(&format!("{{{name}}}"), &format!("(?:{alternatives})"));
+        }
     }
     expanded
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// Where the built-in rules are kept; read at run time so that writing rules needs no build.
+    pub const BUILT_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/classifier");
+
+    #[test]
+    fn every_rule_agrees_with_its_examples() {
+        let config = Config::read(Some(Path::new(BUILT_IN))).unwrap();
+        let all =
+            config.rules.iter().flat_map(|source| source.file.rules.iter().map(move |entry| (source, entry)));
+        let refused: Vec<String> = all
+            .filter_map(|(source, entry)| compile(source, entry).err())
+            .map(|error| error.to_string())
+            .collect();
+        assert!(refused.is_empty(), "{}", refused.join("\n"));
+    }
 }

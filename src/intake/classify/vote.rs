@@ -29,15 +29,31 @@ struct Part<'a> {
     sentences: Vec<Sentence>,
 }
 
+pub type Votes = BTreeMap<Category, f32>;
+
 pub fn verdict(rules: &Rules, lexicon: &Lexicon, categories: &CategoryFile, input: &Input<'_>) -> Verdict {
     let parts = parts(input);
-    let own: Vec<Sentence> = of(&parts, Place::New);
-    let quoted: Vec<Sentence> = of(&parts, Place::Quoted);
-    let new_words = parts.iter().skip(1).filter(|part| part.place == Place::New);
-    let short = new_words.flat_map(|part| &part.sentences).map(Sentence::len).sum::<usize>() < TOPIC_WORDS;
+    let short = has_no_topic(&parts);
+    let evidence = hear(rules, &parts, short);
+    let own = of(&parts, Place::New);
+    let quoted = of(&parts, Place::Quoted);
+    let words = lexicon.weigh(&own);
+    let quoted_words = (!quoted.is_empty()).then(|| lexicon.weigh(&quoted));
+    let shares = shares(categories, &evidence, &words, quoted_words.as_ref().filter(|_| short));
+    evidence.decide(categories, &shares, [Some(&words), quoted_words.as_ref()], &own)
+}
 
+/// What [`verdict`] weighs, for those who mine the lexicon.
+#[cfg(test)]
+pub fn evidence(rules: &Rules, input: &Input<'_>) -> (Votes, BTreeSet<String>) {
+    let parts = parts(input);
+    let heard = hear(rules, &parts, has_no_topic(&parts));
+    (heard.votes, super::lexicon::stems(&of(&parts, Place::New)))
+}
+
+fn hear(rules: &Rules, parts: &[Part<'_>], short: bool) -> Evidence {
     let mut evidence = Evidence::new();
-    for part in &parts {
+    for part in parts {
         let has_topic = part.place == Place::New || (short && part.place == Place::Quoted);
         for sentence in &part.sentences {
             for rule in rules.speaking(sentence) {
@@ -45,10 +61,13 @@ pub fn verdict(rules: &Rules, lexicon: &Lexicon, categories: &CategoryFile, inpu
             }
         }
     }
-    let words = lexicon.weigh(&own);
-    let quoted_words = (!quoted.is_empty()).then(|| lexicon.weigh(&quoted));
-    let shares = shares(categories, &evidence, &words, quoted_words.as_ref().filter(|_| short));
-    evidence.decide(categories, &shares, [Some(&words), quoted_words.as_ref()], &own)
+    evidence
+}
+
+/// Whether the new text below the subject is too short to have a topic of its own.
+fn has_no_topic(parts: &[Part<'_>]) -> bool {
+    let below = parts.iter().skip(1).filter(|part| part.place == Place::New);
+    below.flat_map(|part| &part.sentences).map(Sentence::len).sum::<usize>() < TOPIC_WORDS
 }
 
 fn parts<'a>(input: &Input<'a>) -> Vec<Part<'a>> {
@@ -69,7 +88,7 @@ fn of(parts: &[Part<'_>], place: Place) -> Vec<Sentence> {
 }
 
 struct Evidence {
-    votes: BTreeMap<Category, f32>,
+    votes: Votes,
     sensitivity: Sensitivity,
     /// The greatest floor; `Normal` when none asked.
     priority: Priority,
@@ -144,7 +163,8 @@ impl Evidence {
                 self.priority = self.priority.max(entry.priority);
             }
         }
-        let heard = words.into_iter().flatten();
+        // Without a lexicon there are no log-odds, and zero of them would mean even chances.
+        let heard = words.into_iter().flatten().filter(|words| !words.categories.is_empty());
         let (confidential, restricted) = heard.fold((0.0f32, 0.0f32), |(c, r), words| {
             (c.max(logistic(words.confidential)), r.max(logistic(words.restricted)))
         });
