@@ -212,8 +212,9 @@ fn poller(
                 store: register.store.clone(),
             }),
         }),
-        Source::Imap { oauth, .. } => {
-            Box::new(ConnectImap { settings: mailbox.clone(), tokens: oauth.as_ref().map(tokens).transpose()? })
+        Source::Imap { oauth, username, .. } => {
+            let tokens = oauth.as_ref().map(|oauth| tokens(oauth, username)).transpose()?;
+            Box::new(ConnectImap { settings: mailbox.clone(), tokens })
         }
     };
     Ok(Poller {
@@ -254,15 +255,18 @@ impl Connect for ConnectImap {
     }
 }
 
-fn tokens(settings: &OauthSettings) -> Result<Arc<Tokens>, StartError> {
-    Tokens::new(settings).map(Arc::new).map_err(|error| StartError::Other(error.to_string()))
+fn tokens(settings: &OauthSettings, user: &str) -> Result<Arc<Tokens>, StartError> {
+    Tokens::new(settings, user).map(Arc::new).map_err(|error| StartError::Other(error.to_string()))
 }
 
 fn login(settings: &SmtpSettings) -> Result<Login, StartError> {
     let Some(username) = settings.username.clone() else { return Ok(Login::None) };
     Ok(match (&settings.password, &settings.oauth) {
         (Some(password), _) => Login::Password { username, password: password.read()? },
-        (None, Some(oauth)) => Login::Xoauth2 { username, token: tokens(oauth)? },
+        (None, Some(oauth)) => {
+            let token = tokens(oauth, &username)?;
+            Login::Xoauth2 { username, token }
+        }
         (None, None) => Login::None,
     })
 }

@@ -10,6 +10,7 @@
 //! - [`mail`]: what a mail is. Pure functions of bytes; knows no cases.
 //! - [`mailbox`]: where mail comes from (IMAP, Maildir), behind one trait.
 //! - [`logging`]: what the daemon tells its operator, and what it must never tell.
+//! - [`oauth`]: access tokens for IMAP and SMTP.
 //! - [`settings`]: TOML + environment + credentials → typed, validated settings.
 
 pub mod api;

@@ -39,7 +39,8 @@ impl Action for OpenFolder {
         let start_at = match (&latest, self.since) {
             // What came before the start stays "before start" in every later epoch.
             (Some(before), _) => before.start_at,
-            (None, Since::Now) => cx.now,
+            // INTERNALDATE has whole seconds: what comes within this one is not before it.
+            (None, Since::Now) => Moment::from_micros(cx.now.micros() / 1_000_000 * 1_000_000),
             (None, Since::All) => Moment::from_micros(i64::MIN),
             (None, Since::Date(date)) => {
                 date.to_zoned(jiff::tz::TimeZone::UTC).map_or(cx.now, |zoned| zoned.timestamp().into())

@@ -16,7 +16,7 @@ use crate::desk::register::{Account, AccountFor, OpenFolder, Reconciled, Release
 use crate::desk::{Desk, DeskError, Shared};
 use crate::mailbox::backoff::Backoff;
 use crate::mailbox::{Fetched, Listed, Mailbox, MailboxError, Settle, Uid};
-use crate::settings::{After, MailboxSettings};
+use crate::settings::{After, MailboxSettings, Since};
 use crate::store::Store;
 use crate::store::rows::{FolderRow, RegisterState};
 
@@ -180,10 +180,20 @@ impl Poller {
         let mut folder = Folder { row, known };
         if whole {
             self.settle_left_over(mailbox, &folder, &listed).await?;
-            self.desk.run(Reconciled { folder: id }).await?;
         }
         let new: Vec<Uid> = listed.into_iter().filter(|uid| !folder.known.contains(&uid.0)).collect();
-        self.take_in(mailbox, &mut folder, &new, stop).await
+        self.take_in(mailbox, &mut folder, &new, stop).await?;
+        if whole && !stop.is_cancelled() {
+            // Only now: a first look that was cut short is a first look again.
+            self.desk.run(Reconciled { folder: id }).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether receipt decides what is from before the start. After the first look of the first epoch it does not:
+    /// what appears then is new, whatever the server's clock says.
+    fn judged_by_receipt(&self, row: &FolderRow) -> bool {
+        row.reconciled_at.is_none() || row.epoch > 1 || matches!(self.settings.since, Since::Date(_))
     }
 
     /// What an earlier run committed and did not mark, move or delete any more.
@@ -222,8 +232,10 @@ impl Poller {
         for some in new.chunks(LISTED) {
             self.pulse.waiting.store(i64::try_from(left).unwrap_or(i64::MAX), Ordering::Relaxed);
             let listed = mailbox.size(some).await?;
-            let (before, wanted): (Vec<_>, Vec<_>) =
-                listed.into_iter().partition(|one| Moment::from(one.received_at) < folder.row.start_at);
+            let judged = self.judged_by_receipt(&folder.row);
+            let (before, wanted): (Vec<_>, Vec<_>) = listed
+                .into_iter()
+                .partition(|one| judged && Moment::from(one.received_at) < folder.row.start_at);
             self.account_before_start(folder, &before).await?;
             for batch in batches(&wanted, self.max_message_size) {
                 if stop.is_cancelled() {

@@ -3,6 +3,7 @@
 //! it decides what was taken in.
 
 pub mod backoff;
+mod folder_name;
 pub mod imap;
 pub mod maildir;
 
