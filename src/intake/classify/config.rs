@@ -31,7 +31,7 @@ pub struct RuleFile {
 #[serde(deny_unknown_fields)]
 pub struct RuleEntry {
     pub id: Spanned<String>,
-    /// Documentation: every rule reads every mail, for people mix languages.
+    /// `en`, `de`, `fr`, `es`: reads sentences that may be in it. Anything else reads every sentence.
     pub lang: String,
     pub pattern: String,
     #[serde(default)]

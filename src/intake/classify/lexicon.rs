@@ -92,8 +92,7 @@ fn first_three(mut loud: Vec<(f32, String)>) -> Vec<String> {
     loud.into_iter().take(3).map(|(_, stem)| stem).collect()
 }
 
-/// The stems and pairs of stems of a text, in order and each once. `config/classifier/mine.py` makes them the
-/// same way.
+/// The stems and pairs of stems of a text, in order and each once; `config/classifier/mine.py` learns from these.
 pub fn stems(sentences: &[Sentence]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for sentence in sentences {

@@ -7,8 +7,11 @@
 mod config;
 #[cfg(test)]
 mod figures;
+mod language;
 mod lexicon;
 mod rules;
+#[cfg(test)]
+mod tests;
 mod text;
 mod vote;
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
 use super::config::{CategoryFile, Config, RuleEntry, RuleError, RuleFile, Source, SpeaksFor};
+use super::language::Languages;
 use super::lexicon::Lexicon;
 use super::text::{Sentence, fold_pattern, sentences};
 use super::{Classifier, Input, Verdict, vote};
@@ -55,6 +56,7 @@ pub struct Rule {
     pub id: String,
     pub speaks_for: SpeaksFor,
     pub weight: f32,
+    languages: Languages,
     regex: Regex,
     excuses: Vec<String>,
 }
@@ -97,7 +99,12 @@ impl Rules {
     /// The rules that speak in `sentence`, without those that another one excuses.
     pub fn speaking(&self, sentence: &Sentence) -> Vec<&Rule> {
         let matched = self.set.matches(sentence.text.as_bytes());
-        let found: Vec<&Rule> = matched.iter().filter_map(|at| self.rules.get(at)).collect();
+        if !matched.matched_any() {
+            return Vec::new();
+        }
+        let languages = Languages::of(sentence);
+        let found = matched.iter().filter_map(|at| self.rules.get(at));
+        let found: Vec<&Rule> = found.filter(|rule| rule.languages.meet(languages)).collect();
         let excused = |rule: &Rule| {
             found.iter().flat_map(|other| &other.excuses).any(|prefix| rule.id.starts_with(prefix.as_str()))
         };
@@ -143,6 +150,7 @@ fn compile(source: &Source<RuleFile>, entry: &RuleEntry) -> Result<(Rule, String
         id: entry.id.get_ref().clone(),
         speaks_for: entry.speaks_for.clone(),
         weight: entry.weight,
+        languages: Languages::of_rule(&entry.lang),
         regex,
         excuses: entry.excuses.clone(),
     };

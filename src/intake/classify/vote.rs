@@ -205,7 +205,7 @@ impl Evidence {
 
     /// The reasons, gravest first.
     fn sentences(&mut self) -> Vec<String> {
-        self.reasons.sort_by(|a, b| (b.0, b.1).cmp(&(a.0, a.1)));
+        self.reasons.sort_by_key(|(sensitivity, priority, _)| std::cmp::Reverse((*sensitivity, *priority)));
         let mut seen = BTreeSet::new();
         let reasons = self.reasons.iter().map(|(_, _, reason)| reason);
         reasons.filter(|reason| seen.insert((*reason).clone())).take(REASONS).cloned().collect()
