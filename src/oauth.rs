@@ -28,14 +28,10 @@ const WARN_DAYS: i64 = 30;
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 const LARGEST_ANSWER: usize = 64 * 1024;
 
-/// Called with a refresh token that replaces the configured one, to keep it over a restart.
-pub type OnRotated = Box<dyn Fn(&SecretString) + Send + Sync>;
-
 /// The tokens of one [`OauthSettings`] for one user.
 pub struct Tokens {
     settings: OauthSettings,
     user: String,
-    on_rotated: Option<OnRotated>,
     state: Mutex<State>,
 }
 
@@ -51,20 +47,9 @@ impl Tokens {
     /// `user` is the mailbox a service account acts for. Reads the secrets once, so that a wrong path shows at
     /// start; asks the token server for nothing.
     pub fn new(settings: &OauthSettings, user: &str) -> Result<Self, TokenError> {
-        let tokens = Self {
-            settings: settings.clone(),
-            user: user.to_owned(),
-            on_rotated: None,
-            state: Mutex::default(),
-        };
+        let tokens = Self { settings: settings.clone(), user: user.to_owned(), state: Mutex::default() };
         tokens.request(None, Timestamp::UNIX_EPOCH)?;
         Ok(tokens)
-    }
-
-    /// Sets who is told of a new refresh token.
-    pub fn on_rotated(mut self, hook: OnRotated) -> Self {
-        self.on_rotated = Some(hook);
-        self
     }
 
     /// A token good for at least two minutes from `now`. Callers that come together cause one request.
@@ -82,9 +67,6 @@ impl Tokens {
         let (url, form) = self.request(state.rotated.as_ref(), now)?;
         let granted = ask(&client, &url, &form).await?;
         if let Some(rotated) = granted.refresh_token {
-            if let Some(hook) = &self.on_rotated {
-                hook(&rotated);
-            }
             state.rotated = Some(rotated);
         }
         let life = granted.expires_in.unwrap_or(ASSUMED_LIFE).clamp(0, 7 * 24 * 3600);

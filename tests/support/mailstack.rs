@@ -2,6 +2,8 @@
 //! lines. `CASEWARD_TEST_MAILSTACK` names the file of a stack that runs already; else one is started in a fixed
 //! directory, is shared by all tests and left running (`tests/mailstack/mailstack.sh stop DIR` ends it).
 
+#![allow(dead_code, reason = "no test file needs all of it")]
+
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -86,6 +88,19 @@ impl Mailstack {
             std::thread::sleep(Duration::from_millis(50));
         }
         panic!("the mail did not arrive");
+    }
+
+    /// Makes the servers refuse a token from now on.
+    pub fn revoke(&self, token: &str) {
+        self.helper("POST", "/revoke", &format!("token={token}"));
+    }
+
+    /// What `doveadm` prints.
+    pub fn doveadm(&self, arguments: &[&str]) -> String {
+        let output = Command::new("doveadm").arg("-c").arg(self.get("DOVECOT_CONF")).args(arguments).output();
+        let output = output.expect("doveadm can be run");
+        assert!(output.status.success(), "doveadm: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     fn helper(&self, method: &str, path: &str, form: &str) -> String {

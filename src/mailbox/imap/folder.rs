@@ -86,28 +86,33 @@ impl Imap {
 
     async fn move_to(&mut self, set: &str, folder: &str) -> Result<(), MailboxError> {
         let verb = if self.can.moving { "UID MOVE" } else { "UID COPY" };
-        let mut created = false;
         for name in self.names(folder)? {
             let command = format!("{verb} {set} {name}");
             let mut outcome = self.wire.run(&command, |_| {}).await;
             if missing_folder(&outcome) && self.create(&name).await? {
-                created = true;
                 outcome = self.wire.run(&command, |_| {}).await;
             }
             match outcome {
+                // Over quota, say: the other name would only scatter mail over two folders.
+                Err(Failure::No { transient: false, .. }) if self.exists(&name).await? => break,
                 Ok(()) if self.can.moving => return Ok(()),
                 Ok(()) => return self.delete(set).await,
                 Err(Failure::No { transient: false, .. }) => {}
                 Err(failure) => return Err(failure.lost(verb)),
             }
         }
-        Err(if created {
-            lost("the mail server refused to move messages (over quota?)")
-        } else {
-            MailboxError::Misconfigured(format!(
-                "messages cannot be moved to folder \"{folder}\"; create it, or check quota and rights"
-            ))
-        })
+        Err(MailboxError::Misconfigured(format!(
+            "messages cannot be moved to folder \"{folder}\"; create it, or check quota and rights"
+        )))
+    }
+
+    async fn exists(&mut self, name: &str) -> Result<bool, MailboxError> {
+        let mut found = false;
+        let note = |response: &Response<'_>| {
+            found |= matches!(response, Response::MailboxData(MailboxDatum::List(_)));
+        };
+        self.wire.run(&format!("LIST \"\" {name}"), note).await.map_err(|failure| failure.lost("LIST"))?;
+        Ok(found)
     }
 
     /// Whether the folder was created. It exists already when the server had another reason to refuse.
