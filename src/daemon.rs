@@ -68,7 +68,8 @@ impl Register {
     /// # Errors
     /// Whatever keeps it from working, with the remedy.
     pub fn open(settings: &Settings, clock: Clock) -> Result<Self, StartError> {
-        let master = MasterKey::from_text(secrecy::ExposeSecret::expose_secret(&settings.vault.master_key.read()?))?;
+        let master =
+            MasterKey::from_text(secrecy::ExposeSecret::expose_secret(&settings.vault.master_key.read()?))?;
         let database = &settings.database;
         let password = database.password.as_ref().map(crate::settings::Secret::read).transpose()?;
         let letters = Letters::load(settings.templates_dir.as_deref())?;
@@ -139,9 +140,10 @@ impl Daemon {
         let address = listener.local_addr().map_err(|error| StartError::Other(error.to_string()))?;
         let transport = Arc::new(Transport::open(&settings.smtp, login(&settings.smtp)?)?);
         let opened = settings.clone();
-        let register = tokio::task::spawn_blocking(move || Register::open(&opened, clock))
-            .await
-            .map_err(|_| StartError::Other("opening the register failed inside; the log has the place".into()))??;
+        let register =
+            tokio::task::spawn_blocking(move || Register::open(&opened, clock)).await.map_err(|_| {
+                StartError::Other("opening the register failed inside; the log has the place".into())
+            })??;
         let holder = holder();
         let (stop_intake, stop_delivery) = (CancellationToken::new(), CancellationToken::new());
         let mut delivery = JoinSet::new();

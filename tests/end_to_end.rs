@@ -25,16 +25,22 @@ async fn main_job(database: Database, hr: &'static str) {
     let app = TestApp::start(database, hr).await;
     let mark = uuid::Uuid::now_v7().simple().to_string();
 
-    let first = authenticated("candidates.test", &format!(
-        "Message-ID: <first-{mark}@candidates.test>\nFrom: Anna Example <anna@candidates.test>\nTo: {hr}\n\
+    let first = authenticated(
+        "candidates.test",
+        &format!(
+            "Message-ID: <first-{mark}@candidates.test>\nFrom: Anna Example <anna@candidates.test>\nTo: {hr}\n\
          Subject: My payslip {mark}\nDate: Mon, 2 Mar 2026 10:00:00 +0000\n\nHello,\n\nmy payslip for May is missing.\n"
-    ));
+        ),
+    );
     deliver("anna@candidates.test", hr, &first);
     let case = app.until_cases(1).await.remove(0);
     assert_eq!(case.status, Status::New);
     let acknowledgement = mailstack().delivered("anna@candidates.test", &case.reference.to_string());
     assert!(acknowledgement.contains("Auto-Submitted: auto-replied"), "{acknowledgement}");
-    assert!(acknowledgement.contains(&format!("In-Reply-To: <first-{mark}@candidates.test>")), "{acknowledgement}");
+    assert!(
+        acknowledgement.contains(&format!("In-Reply-To: <first-{mark}@candidates.test>")),
+        "{acknowledgement}"
+    );
     assert!(!acknowledgement.contains(&format!("My payslip {mark}")), "quiet mail repeats no subject");
 
     // The same mail again, by another way: one mail, one effect.
@@ -55,20 +61,27 @@ async fn main_job(database: Database, hr: &'static str) {
     assert!(reply_to.contains('+'), "{reply_to}");
 
     let address = reply_to.rsplit_once('<').map_or(reply_to.as_str(), |(_, rest)| rest).trim_end_matches('>');
-    let reply = authenticated("candidates.test", &format!(
-        "Message-ID: <second-{mark}@candidates.test>\nFrom: anna@candidates.test\nTo: {address}\n\
+    let reply = authenticated(
+        "candidates.test",
+        &format!(
+            "Message-ID: <second-{mark}@candidates.test>\nFrom: anna@candidates.test\nTo: {address}\n\
          Subject: something else entirely\nIn-Reply-To: {answer_id}\nDate: Mon, 2 Mar 2026 11:00:00 +0000\n\n\
          Thank you.\n\nOn Monday HR wrote:\n> Dear Anna\n"
-    ));
+        ),
+    );
     deliver("anna@candidates.test", address, &reply);
     let messages = app.until_messages(case.reference, 4).await;
     assert_eq!(messages.iter().filter(|row| row.conversation_id == messages[0].conversation_id).count(), 4);
 
     // A stranger with a copied reference, and a forger with a copied Message-ID, learn nothing and join nothing.
-    let copied = authenticated("elsewhere.example", &format!(
-        "Message-ID: <third-{mark}@elsewhere.example>\nFrom: nosy@elsewhere.example\nTo: {hr}\nSubject: Re: [{}]\n\
-         Date: Mon, 2 Mar 2026 12:00:00 +0000\n\nWhat became of this?\n", case.reference
-    ));
+    let copied = authenticated(
+        "elsewhere.example",
+        &format!(
+            "Message-ID: <third-{mark}@elsewhere.example>\nFrom: nosy@elsewhere.example\nTo: {hr}\nSubject: Re: [{}]\n\
+         Date: Mon, 2 Mar 2026 12:00:00 +0000\n\nWhat became of this?\n",
+            case.reference
+        ),
+    );
     deliver("nosy@elsewhere.example", hr, &copied);
     let forged = format!(
         "Authentication-Results: mx.hr.test; dmarc=fail header.from=candidates.test\n\
@@ -120,10 +133,13 @@ async fn bounce(app: &TestApp, case: caseward::case::CaseId, mark: &str) {
 
 /// An absence reply is recorded in the conversation, opens nothing and is not answered.
 async fn absence(app: &TestApp, hr: &str, mark: &str) {
-    let mail = authenticated("candidates.test", &format!(
-        "Message-ID: <away-{mark}@candidates.test>\nFrom: away@candidates.test\nTo: {hr}\nSubject: Certificate {mark}\n\
+    let mail = authenticated(
+        "candidates.test",
+        &format!(
+            "Message-ID: <away-{mark}@candidates.test>\nFrom: away@candidates.test\nTo: {hr}\nSubject: Certificate {mark}\n\
          Date: Mon, 2 Mar 2026 14:00:00 +0000\n\nPlease send me a certificate of employment.\n"
-    ));
+        ),
+    );
     deliver("away@candidates.test", hr, &mail);
     let cases = app.until_cases(4).await;
     let case = cases.iter().max_by_key(|case| case.created_at).expect("the newest case");

@@ -23,15 +23,24 @@ pub fn run(config: Option<&Path>) -> ExitCode {
     };
     say("settings", Ok("read and consistent".into()));
     let register = Register::open(&settings, Box::new(Moment::now));
-    say("register", register.as_ref().map(|_| "key, database, templates and rules fit".into()).map_err(ToString::to_string));
+    say(
+        "register",
+        register
+            .as_ref()
+            .map(|_| "key, database, templates and rules fit".into())
+            .map_err(ToString::to_string),
+    );
     for mailbox in &settings.mailboxes {
         let what = format!("mailbox {}", mailbox.name);
-        let looked = register.as_ref().map_err(|_| "not looked at: the register does not open".to_owned()).and_then(|register| {
-            super::runtime()
-                .map_err(|error| error.to_string())?
-                .block_on(crate::daemon::look_at(&settings, mailbox, register))
-                .map_err(|error: StartError| error.to_string())
-        });
+        let looked = register
+            .as_ref()
+            .map_err(|_| "not looked at: the register does not open".to_owned())
+            .and_then(|register| {
+                super::runtime()
+                    .map_err(|error| error.to_string())?
+                    .block_on(crate::daemon::look_at(&settings, mailbox, register))
+                    .map_err(|error: StartError| error.to_string())
+            });
         say(&what, looked);
         if mailbox.after != After::Delete {
             println!("note  {what}: originals in the mailbox stay readable by whoever can open it");

@@ -24,8 +24,11 @@ use crate::vault::MasterKey;
 
 static DEMO: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates/demo");
 
-/// The three people of HR whose tokens are shown.
-const USERS: [(&str, &str, &str, &[Role], &[&str]); 3] = [
+/// One of the three people of HR whose tokens are shown.
+type DemoUser = (&'static str, &'static str, &'static str, &'static [Role], &'static [&'static str]);
+
+/// Login, name, address, roles, teams.
+const USERS: [DemoUser; 3] = [
     ("agent", "Maeve Carrigan", "maeve.carrigan@meridian.example", &[Role::Agent], &["people-operations"]),
     (
         "lead",
@@ -45,7 +48,10 @@ pub fn run(listen: SocketAddr, dir: &Path) -> ExitCode {
 fn demo(listen: SocketAddr, dir: &Path) -> Result<(), StartError> {
     let first = !dir.join("tokens").exists();
     let failed = |error: io::Error| {
-        StartError::Other(format!("{}: the demo cannot be laid out ({error}); name another --dir", dir.display()))
+        StartError::Other(format!(
+            "{}: the demo cannot be laid out ({error}); name another --dir",
+            dir.display()
+        ))
     };
     make_directories(dir).map_err(failed)?;
     let dir = dir.canonicalize().map_err(failed)?;
@@ -105,7 +111,10 @@ fn settings(dir: &Path, listen: SocketAddr) -> Settings {
         legal_entity: String::new(),
     };
     settings.teams = vec![
-        team("people-operations", &["payroll", "leave", "benefits", "policy", "documents", "general", "health"]),
+        team(
+            "people-operations",
+            &["payroll", "leave", "benefits", "policy", "documents", "general", "health"],
+        ),
         team("employee-relations", &["grievance", "harassment", "misconduct", "compliance"]),
     ];
     settings
@@ -215,7 +224,9 @@ async fn settle(daemon: &Daemon) {
         if polled && left.is_ok_and(|left: i64| left == 0) {
             return;
         }
-        if let Err(error) = daemon.register.store.read(|tx| tx.ping()).await.map_err(|error: StoreError| error) {
+        if let Err(error) =
+            daemon.register.store.read(|tx| tx.ping()).await.map_err(|error: StoreError| error)
+        {
             tracing::warn!(%error, "the register does not answer");
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -268,6 +279,9 @@ mod tests {
     #[test]
     fn there_are_forty_mails_and_the_people_can_be_read() {
         assert_eq!(DEMO.get_dir("mails").unwrap().files().count(), 40);
-        assert!(super::super::directory::read(DEMO.get_file("people.csv").unwrap().contents()).unwrap().len() > 30);
+        assert!(
+            super::super::directory::read(DEMO.get_file("people.csv").unwrap().contents()).unwrap().len()
+                > 30
+        );
     }
 }

@@ -44,7 +44,9 @@ async fn import(
 ) -> Result<(), StartError> {
     let named = settings.mailboxes.iter().find(|one| mailbox.is_none_or(|name| one.name == name));
     let mailbox = named.ok_or_else(|| {
-        StartError::Other("there is no such mailbox in the settings; add it or name another with --mailbox".into())
+        StartError::Other(
+            "there is no such mailbox in the settings; add it or name another with --mailbox".into(),
+        )
     })?;
     let mails: Box<dyn Iterator<Item = std::io::Result<Existing>>> = match format {
         Format::Maildir => Box::new(maildir(&path).map_err(|error| unreadable(&path, &error))?),

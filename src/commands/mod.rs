@@ -56,10 +56,15 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, StartError> {
 pub fn failed(error: &StartError) -> ExitCode {
     eprintln!("caseward: {error}");
     match error {
-        StartError::Settings(_) | StartError::Key(_) | StartError::Other(_) | StartError::Letters(_)
+        StartError::Settings(_)
+        | StartError::Key(_)
+        | StartError::Other(_)
+        | StartError::Letters(_)
         | StartError::Rules(_) => ExitCode::from(2),
         StartError::Store(crate::store::StoreError::Unusable(_)) => ExitCode::from(2),
-        StartError::Desk(crate::desk::DeskError::Store(crate::store::StoreError::Unusable(_))) => ExitCode::from(2),
+        StartError::Desk(crate::desk::DeskError::Store(crate::store::StoreError::Unusable(_))) => {
+            ExitCode::from(2)
+        }
         _ => ExitCode::FAILURE,
     }
 }

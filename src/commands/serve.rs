@@ -41,8 +41,13 @@ fn notify(states: &[sd_notify::NotifyState<'_>]) {
 }
 
 /// Waits for SIGTERM or SIGINT; SIGHUP reloads.
-async fn until_signal(daemon: &Daemon, config: Option<&Path>, mut settings: Settings) -> Result<(), StartError> {
-    let listen = |kind| signal(kind).map_err(|error| StartError::Other(format!("no signal can be heard: {error}")));
+async fn until_signal(
+    daemon: &Daemon,
+    config: Option<&Path>,
+    mut settings: Settings,
+) -> Result<(), StartError> {
+    let listen =
+        |kind| signal(kind).map_err(|error| StartError::Other(format!("no signal can be heard: {error}")));
     let (mut terminate, mut interrupt, mut hangup) =
         (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?, listen(SignalKind::hangup())?);
     let mut watchdog = tokio::time::interval(std::time::Duration::from_secs(10));

@@ -36,7 +36,11 @@ pub fn add(config: Option<&Path>, new: New) -> ExitCode {
 }
 
 /// Adds a user; the secret of their token, when one was wished.
-pub async fn add_to(register: &Register, settings: &Settings, new: New) -> Result<Option<String>, StartError> {
+pub async fn add_to(
+    register: &Register,
+    settings: &Settings,
+    new: New,
+) -> Result<Option<String>, StartError> {
     let all = || settings.teams.iter().map(|team| team.name.clone());
     let teams: Vec<String> = if new.teams.is_empty() { all().collect() } else { new.teams };
     let teams = if teams.is_empty() { vec!["hr".to_owned()] } else { teams };

@@ -2,11 +2,11 @@
 
 mod directory;
 pub mod pace;
-pub mod worker;
 mod session;
 mod smtp;
 mod stream;
 mod transport;
+pub mod worker;
 
 pub use directory::Directory;
 pub use smtp::Smtp;

@@ -53,7 +53,8 @@ impl Worker {
     }
 
     async fn wait(&self, stop: &CancellationToken) {
-        let due = self.store.read(|tx| tx.next_due()).await.unwrap_or_else(|_: StoreError| None);
+        let due: Result<_, StoreError> = self.store.read(|tx| tx.next_due()).await;
+        let due = due.unwrap_or(None);
         let now = self.shared.now();
         let span = due.map_or(LOOK_EVERY, |due| {
             Duration::from_micros(u64::try_from(due.micros() - now.micros()).unwrap_or(0)).min(LOOK_EVERY)
@@ -75,7 +76,8 @@ impl Worker {
     /// Sends one batch; how many mails were in it.
     async fn round(&self, pace: &mut Pace, stop: &CancellationToken) -> Result<usize, DeskError> {
         let now = self.shared.now();
-        let due = self.store.read(|tx| tx.next_due()).await.map_err(|error: StoreError| DeskError::from(error))?;
+        let due =
+            self.store.read(|tx| tx.next_due()).await.map_err(|error: StoreError| DeskError::from(error))?;
         if due.is_none_or(|due| due > now) {
             return Ok(0);
         }

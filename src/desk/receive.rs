@@ -200,12 +200,15 @@ impl Letter<'_> {
     }
 }
 
+/// A case to join, the sender's own conversation in it, and what is doubtful about that.
+type Joined = (CaseRow, ConversationRow, Option<&'static str>);
+
 /// The sender's own conversation in the case that the evidence names, if this sender may join by it (promise 8).
 fn conversation_for(
     cx: &mut Context<'_>,
     letter: &Letter<'_>,
     evidence: &[Evidence],
-) -> Result<Option<(CaseRow, ConversationRow, Option<&'static str>)>, DeskError> {
+) -> Result<Option<Joined>, DeskError> {
     let result = letter.mail.authentication.result;
     if result == AuthResult::Fail {
         return Ok(None);

@@ -86,7 +86,8 @@ impl<R: BufRead> Iterator for Mbox<R> {
                 Ok(_) => {
                     blank = line.trim_ascii().is_empty();
                     let quotes = line.iter().take_while(|byte| **byte == b'>').count();
-                    let quoted = quotes > 0 && line.get(quotes..).is_some_and(|rest| rest.starts_with(b"From "));
+                    let quoted =
+                        quotes > 0 && line.get(quotes..).is_some_and(|rest| rest.starts_with(b"From "));
                     raw.extend_from_slice(if quoted { line.get(1..).unwrap_or(&line) } else { &line });
                 }
                 Err(error) => {
@@ -110,7 +111,11 @@ mod tests {
     fn an_mbox_is_read_message_by_message() {
         let text = b"From a@a.test Mon\nSubject: 1\n\none\n>From here\n\nFrom b@b.test Tue\nSubject: 2\n\ntwo\nFrom x\n";
         let at = Moment::from_micros(7);
-        let mails: Vec<_> = Mbox { lines: &text[..], at, open: false, done: false }.map(|mail| mail.unwrap().raw).collect();
-        assert_eq!(mails, [b"Subject: 1\n\none\nFrom here\n\n".to_vec(), b"Subject: 2\n\ntwo\nFrom x\n".to_vec()]);
+        let mails: Vec<_> =
+            Mbox { lines: &text[..], at, open: false, done: false }.map(|mail| mail.unwrap().raw).collect();
+        assert_eq!(
+            mails,
+            [b"Subject: 1\n\none\nFrom here\n\n".to_vec(), b"Subject: 2\n\ntwo\nFrom x\n".to_vec()]
+        );
     }
 }

@@ -1,9 +1,11 @@
 //! The only code that speaks SQL. A [`Store`] answers reads on a bounded queue to threads of its own; a
 //! [`Writer`] is handed to the desk's runner. The queries are written once and mounted for each database.
 
+#[expect(clippy::duplicate_mod, reason = "the queries are written once and mounted for each database")]
 mod postgres;
 pub mod rows;
 mod schema;
+#[expect(clippy::duplicate_mod, reason = "the queries are written once and mounted for each database")]
 mod sqlite;
 pub mod tx;
 mod types;
@@ -73,7 +75,7 @@ impl From<DieselError> for StoreError {
 
 enum Backend {
     Sqlite(PathBuf),
-    Postgres(postgres::Server),
+    Postgres(Box<postgres::Server>),
 }
 
 impl Backend {
@@ -119,7 +121,7 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let backend = match url.strip_prefix("sqlite:") {
             Some(path) => Backend::Sqlite(PathBuf::from(path.strip_prefix("//").unwrap_or(path))),
-            None => Backend::Postgres(postgres::Server::new(url, password, ca_file)?),
+            None => Backend::Postgres(Box::new(postgres::Server::new(url, password, ca_file)?)),
         };
         match &backend {
             Backend::Sqlite(path) => migrate(&mut sqlite::connect(path)?, sqlite::MIGRATIONS)?,

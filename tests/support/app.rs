@@ -1,6 +1,8 @@
 //! The true daemon for a test: a real mailbox on Dovecot, a real MTA, a database of its own, a clock that the test
 //! moves. Closing it fails the test if work is left in the outbox.
 
+#![allow(dead_code, reason = "each test program uses its own part of this")]
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -214,8 +216,13 @@ fn hostname() -> String {
 
 fn write_private(path: &std::path::Path, text: &str) {
     use std::os::unix::fs::OpenOptionsExt;
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).expect("a file");
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .expect("a file");
     file.write_all(text.as_bytes()).expect("written");
 }
 
@@ -227,14 +234,16 @@ fn fresh_postgres() -> String {
     let url = server.clone();
     let statement = format!("CREATE DATABASE {name}");
     std::thread::spawn(move || {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(async {
-            let (client, connection) =
-                tokio_postgres::connect(&url, tokio_postgres::NoTls).await.expect("PostgreSQL answers");
-            let driver = tokio::spawn(connection);
-            client.batch_execute(&statement).await.expect("a database is made");
-            drop(client);
-            driver.await.expect("the driver ends").expect("the connection ends");
-        });
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(
+            async {
+                let (client, connection) =
+                    tokio_postgres::connect(&url, tokio_postgres::NoTls).await.expect("PostgreSQL answers");
+                let driver = tokio::spawn(connection);
+                client.batch_execute(&statement).await.expect("a database is made");
+                drop(client);
+                driver.await.expect("the driver ends").expect("the connection ends");
+            },
+        );
     })
     .join()
     .expect("the database is made");
@@ -256,7 +265,8 @@ async fn prepare(settings: &Settings) -> (String, String) {
     let people = directory::read(people.as_bytes()).expect("people");
     directory::import_into(&register, people).await.expect("imported");
     let mut tokens = Vec::new();
-    for (login, roles) in [("agent", vec![Role::Agent]), ("lead", vec![Role::Lead, Role::Agent, Role::Admin])] {
+    for (login, roles) in [("agent", vec![Role::Agent]), ("lead", vec![Role::Lead, Role::Agent, Role::Admin])]
+    {
         let new = New {
             login: login.into(),
             name: login.into(),

@@ -2,8 +2,6 @@
 //! lines. `CASEWARD_TEST_MAILSTACK` names the file of a stack that runs already; else one is started in a fixed
 //! directory, is shared by all tests and left running (`tests/mailstack/mailstack.sh stop DIR` ends it).
 
-#![allow(dead_code, reason = "no test file needs all of it")]
-
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;

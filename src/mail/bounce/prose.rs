@@ -157,7 +157,8 @@ fn failure(message: &Message<'_>, text: &str) -> Option<String> {
     let plain = said.to_lowercase();
     let titled = hit(&SUBJECT, subject);
     // Absence replies and answers of robots also come with a null return path.
-    if !program && !listed && !(titled && hit(&FAILED, &said) && !answered(message)) {
+    let told = titled && hit(&FAILED, &said) && !answered(message);
+    if !(program || listed || told) {
         return None;
     }
     let late = hit(&DELAY_SUBJECT, subject) || (hit(&DELAYED, &said) && !hit(&FINAL, &said));

@@ -40,7 +40,7 @@ pub fn read(message: &Message<'_>) -> Option<Vec<Recipient>> {
             PartType::Message(inner) => String::from_utf8_lossy(inner.raw_message()).into_owned(),
             _ => String::from_utf8_lossy(part.contents()).into_owned(),
         };
-        recipients.extend(groups(&content).iter().filter_map(|group| recipient(group)));
+        recipients.extend(groups(&content).iter().filter_map(recipient));
     }
     Some(recipients)
 }

@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn new_text_may_share_the_line() {
         let line = "Yes On Wed, Mar 4, 2026 at 3:59 PM, hr@firm.test wrote:";
-        assert_eq!(shared_line(line).map(|end| &line[..end]), Some("Yes"));
+        assert_eq!(shared_line(line).and_then(|end| line.get(..end)), Some("Yes"));
         assert_eq!(shared_line("I was On Call and wrote:"), None);
     }
 }
