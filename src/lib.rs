@@ -3,6 +3,7 @@
 //! The map: what each part is for. Arrows point one way: `api`, `web`, `commands`, `intake`, `calendar`
 //! → `desk` → `case`, `store`, `vault`, `audit`. `mail` and `case` depend on nothing of ours.
 //!
+//! - [`api`]: the HTTP interface, described by its own OpenAPI document.
 //! - [`letters`]: the words of what we send, in four languages.
 //! - [`case`]: the domain, pure: what a case is and is about.
 //! - [`commands`]: one file per subcommand.
@@ -12,6 +13,7 @@
 //! - [`logging`]: what the daemon tells its operator, and what it must never tell.
 //! - [`settings`]: TOML + environment + credentials → typed, validated settings.
 
+pub mod api;
 pub mod audit;
 pub mod case;
 pub mod commands;
