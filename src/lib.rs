@@ -3,6 +3,7 @@
 //! The map: what each part is for. Arrows point one way: `api`, `web`, `commands`, `intake`, `calendar`
 //! → `desk` → `case`, `store`, `vault`, `audit`. `mail` and `case` depend on nothing of ours.
 //!
+//! - [`api`]: the HTTP interface, described by its own OpenAPI document.
 //! - [`letters`]: the words of what we send, in four languages.
 //! - [`case`]: the domain, pure: what a case is and is about.
 //! - [`commands`]: one file per subcommand.

@@ -7,6 +7,7 @@ pub mod change;
 pub mod context;
 pub mod filing;
 pub mod hold;
+pub mod idempotent;
 pub mod outbox;
 pub mod people;
 pub mod receive;

@@ -1,0 +1,176 @@
+//! What comes in: paths, queries, headers and JSON bodies, each refused by a problem that says what was expected.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ETAG, IF_MATCH, LOCATION};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use serde::de::DeserializeOwned;
+
+use super::State;
+use super::auth::Caller;
+use super::problem::Problem;
+use super::reading::Reading;
+use crate::case::Moment;
+use crate::desk::idempotent::{Claim, Once, Reply};
+use crate::desk::{Action, DeskError};
+use crate::vault::LookupHash;
+
+/// A JSON body, and what a change needs besides.
+pub struct Input<T> {
+    pub value: T,
+    /// The version in `If-Match`, if given.
+    pub version: Option<i64>,
+    claim: Option<Claim>,
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for Input<T> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        let bytes = web::Bytes::from_request(&request, payload);
+        Box::pin(async move {
+            let bytes = bytes.await.map_err(|error| unread(&error))?;
+            let media_type = request.headers().get("content-type").and_then(|value| value.to_str().ok());
+            let essence = media_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
+            if !essence.eq_ignore_ascii_case("application/json") {
+                return Err(Problem::new(
+                    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                    "the body is JSON; send it with `Content-Type: application/json`",
+                ));
+            }
+            let value = serde_json::from_slice(&bytes).map_err(|error| {
+                Problem::bad_request(format!("the body is not as described: {}", place(&error)))
+            })?;
+            let version = if_match(&request);
+            Ok(Self { value, version, claim: claim(&request, &bytes)? })
+        })
+    }
+}
+
+fn unread(error: &actix_web::Error) -> Problem {
+    let status = error.as_response_error().status_code();
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(status, "the body is too large; send less at once"),
+        _ => Problem::bad_request("the body could not be read; send it again"),
+    }
+}
+
+/// Where JSON went wrong; serde's own words may repeat what was sent.
+fn place(error: &serde_json::Error) -> String {
+    let what = match error.classify() {
+        serde_json::error::Category::Data => "a field is missing, unknown or of another type",
+        _ => "it is no JSON",
+    };
+    format!("{what} (line {}, column {})", error.line(), error.column())
+}
+
+/// The version that a change is made upon. What is no version of ours matches none.
+fn if_match(request: &HttpRequest) -> Option<i64> {
+    let text = request.headers().get(IF_MATCH)?.to_str().unwrap_or_default().trim();
+    let version = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    Some(version.and_then(|text| text.parse().ok()).unwrap_or(-1))
+}
+
+fn claim(request: &HttpRequest, body: &[u8]) -> Result<Option<Claim>, Problem> {
+    let Some(key) = request.headers().get("idempotency-key") else { return Ok(None) };
+    if key.is_empty() || key.len() > 255 {
+        return Err(Problem::bad_request("an Idempotency-Key has 1 to 255 characters"));
+    }
+    let Some(state) = request.app_data::<web::Data<State>>() else { return Ok(None) };
+    let hash =
+        |purpose, parts: &[&[u8]]| -> LookupHash { state.api.shared.vault.lookup().hash(purpose, parts) };
+    Ok(Some(Claim {
+        key: hash("idempotency-key", &[key.as_bytes()]),
+        request: hash("request", &[request.method().as_str().as_bytes(), request.path().as_bytes(), body]),
+    }))
+}
+
+/// Reads the query string.
+pub fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Problem> {
+    web::Query::<T>::from_query(request.query_string())
+        .map(web::Query::into_inner)
+        .map_err(|_| Problem::bad_request("a query parameter is unknown or of another form; see /api/docs"))
+}
+
+/// Reads an identity in a path; what is none names nothing.
+pub fn id<T: std::str::FromStr>(text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|_| Problem::not_found())
+}
+
+/// Reads an identity in a query or a body.
+pub fn id_given<T: std::str::FromStr>(text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|_| Problem::bad_request("an identity is a UUID"))
+}
+
+/// Reads a time.
+pub fn moment(text: &str) -> Result<Moment, Problem> {
+    text.parse::<jiff::Timestamp>()
+        .map(Moment::from)
+        .map_err(|_| Problem::bad_request("a time is written as in RFC 3339, such as 2026-03-01T09:30:00Z"))
+}
+
+impl State {
+    /// Reads in the caller's name.
+    pub async fn read<T, F>(&self, caller: &Caller, read: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Reading<'_>) -> Result<T, DeskError> + Send + 'static,
+    {
+        let (shared, user) = (std::sync::Arc::clone(&self.api.shared), caller.user.clone());
+        let done = self.api.store.read(move |tx| {
+            let now = shared.now();
+            read(&mut Reading { tx, shared: &shared, user: &user, now })
+        });
+        Ok(done.await?)
+    }
+
+    /// Has the desk do it, once for each `Idempotency-Key`; `reply` makes the answer.
+    pub async fn act<A, B, F>(
+        &self,
+        caller: &Caller,
+        input: &Input<B>,
+        action: A,
+        reply: F,
+    ) -> Result<HttpResponse, Problem>
+    where
+        A: Action,
+        F: Fn(&mut Reading<'_>, A::Output) -> Result<Reply, DeskError> + Send + 'static,
+    {
+        let user = caller.user.clone();
+        let once = Once {
+            action,
+            claim: input.claim,
+            reply: move |cx: &mut crate::desk::Context<'_>, output| {
+                reply(&mut Reading { tx: cx.tx, shared: cx.shared, user: &user, now: cx.now }, output)
+            },
+        };
+        Ok(respond(self.api.desk.run(once).await?))
+    }
+}
+
+fn respond(reply: Reply) -> HttpResponse {
+    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
+    let mut response = HttpResponse::build(status);
+    if let Some(location) = &reply.location {
+        response.insert_header((LOCATION, location.as_str()));
+    }
+    if let Some(version) = reply.version {
+        etag(&mut response, version);
+    }
+    if status == StatusCode::NO_CONTENT { response.finish() } else { response.json(reply.body) }
+}
+
+/// Says the version of what is answered.
+pub fn etag(response: &mut HttpResponseBuilder, version: i64) {
+    response.insert_header((ETAG, format!("\"{version}\"")));
+}
+
+/// An answer's body.
+pub fn body<T: serde::Serialize>(value: &T) -> Result<serde_json::Value, DeskError> {
+    serde_json::to_value(value).map_err(|_| crate::vault::SealError.into())
+}

@@ -1,0 +1,196 @@
+//! The HTTP interface: reads go to the store, changes to the desk, and every answer is described in the OpenAPI
+//! document. Decides nothing itself: who may do what is `case::access` and the desk's business.
+
+mod attachments;
+mod auth;
+mod cases;
+mod docs;
+mod health;
+mod input;
+mod limit;
+mod messages;
+mod outbox;
+mod page;
+mod parties;
+mod problem;
+mod quarantine;
+mod reading;
+mod register;
+#[cfg(test)]
+mod tests;
+mod timeline;
+mod users;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::middleware::{Compress, Next, from_fn};
+use actix_web::{
+    App, Error, FromRequest, Handler, HttpServer, Resource, Responder, ResponseError, Route, web,
+};
+
+pub use docs::openapi;
+pub use health::{Health, MailboxHealth};
+
+use crate::desk::{Desk, Shared};
+use crate::intake::prepare::Preparation;
+use crate::settings;
+use crate::store::Store;
+use problem::{Problem, SAFE};
+
+/// What the interface works with.
+pub struct Api {
+    pub store: Store,
+    pub desk: Desk,
+    pub shared: Arc<Shared>,
+    pub preparation: Arc<Preparation>,
+    /// How the mailboxes are; asked at each look at the health.
+    pub health: Arc<dyn Fn() -> Health + Send + Sync>,
+}
+
+/// What all requests share.
+pub struct State {
+    api: Api,
+    limiter: limit::Limiter,
+    timeout: std::time::Duration,
+    max_body: usize,
+}
+
+impl State {
+    fn new(api: Api, settings: &settings::Api) -> Self {
+        Self {
+            api,
+            limiter: limit::Limiter::new(settings.per_minute),
+            timeout: settings.timeout,
+            max_body: usize::try_from(settings.max_body).unwrap_or(usize::MAX),
+        }
+    }
+}
+
+/// Serves the interface on `listener`; the caller runs and stops the server.
+///
+/// # Errors
+/// When certificate or key cannot be used, or no thread can be started.
+pub fn serve(api: Api, listener: TcpListener, settings: &settings::Api) -> std::io::Result<Server> {
+    let tls = tls(settings)?;
+    let timeout = settings.timeout;
+    let state = web::Data::new(State::new(api, settings));
+    let server = HttpServer::new(move || app(state.clone()))
+        .workers(2)
+        .disable_signals()
+        .shutdown_timeout(timeout.as_secs())
+        .client_request_timeout(timeout);
+    let server = match tls {
+        Some(tls) => server.listen_rustls_0_23(listener, tls)?,
+        None => server.listen(listener)?,
+    };
+    Ok(server.run())
+}
+
+fn tls(settings: &settings::Api) -> std::io::Result<Option<rustls::ServerConfig>> {
+    use rustls_pki_types::pem::PemObject;
+    use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+    let (Some(certificate), Some(key)) = (&settings.certificate, &settings.key) else { return Ok(None) };
+    let refuse = |path: &std::path::Path, error: &dyn std::fmt::Display| {
+        std::io::Error::other(format!("{}: {error}; it takes a PEM file", path.display()))
+    };
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect)
+        .map_err(|error| refuse(certificate, &error))?;
+    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| refuse(key, &error))?;
+    rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, secret))
+        .map(Some)
+        .map_err(|error| refuse(certificate, &error))
+}
+
+fn app(
+    state: web::Data<State>,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    App::new()
+        .app_data(web::PayloadConfig::new(state.max_body))
+        .app_data(state)
+        .wrap(Compress::default())
+        .wrap(from_fn(bounds))
+        .configure(health::routes)
+        .configure(docs::routes)
+        .service(
+            web::scope("/api/v1")
+                .wrap(from_fn(auth::guard))
+                .configure(cases::routes)
+                .configure(timeline::routes)
+                .configure(messages::routes)
+                .configure(attachments::routes)
+                .configure(parties::routes)
+                .configure(register::routes)
+                .configure(quarantine::routes)
+                .configure(outbox::routes)
+                .configure(users::routes)
+                .default_service(web::to(nothing_here)),
+        )
+        .default_service(web::to(nothing_here))
+}
+
+async fn nothing_here() -> Problem {
+    Problem::not_found()
+}
+
+impl Responder for Problem {
+    type Body = actix_web::body::BoxBody;
+
+    fn respond_to(self, _: &actix_web::HttpRequest) -> actix_web::HttpResponse {
+        self.error_response()
+    }
+}
+
+/// Bounds the time of a request, and says on each answer what browsers and proxies must not do with it.
+async fn bounds(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let timeout =
+        request.app_data::<web::Data<State>>().map_or(std::time::Duration::MAX, |state| state.timeout);
+    let mut response = tokio::time::timeout(timeout, next.call(request)).await.map_err(|_| {
+        Problem::new(
+            actix_web::http::StatusCode::SERVICE_UNAVAILABLE,
+            "this took too long; ask for less or try again",
+        )
+    })??;
+    for (name, value) in SAFE {
+        response.headers_mut().insert(name, value);
+    }
+    Ok(response)
+}
+
+/// A resource that answers other methods with what it takes.
+fn resource<const N: usize>(path: &str, routes: [(Method, Route); N]) -> Resource {
+    let allow = routes.iter().map(|(method, _)| method.as_str()).collect::<Vec<_>>().join(", ");
+    routes
+        .into_iter()
+        .fold(web::resource(path), |resource, (_, route)| resource.route(route))
+        .default_service(web::to(move || {
+            let problem = Problem::not_allowed(&allow);
+            async move { problem }
+        }))
+}
+
+fn on<F, Args>(method: Method, handler: F) -> (Method, Route)
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    (method.clone(), web::method(method).to(handler))
+}

@@ -1,0 +1,126 @@
+//! What happened to a case, and which cases it is linked with.
+
+use actix_web::http::Method;
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::auth::Caller;
+use super::page::Page;
+use super::problem::Problem;
+use super::reading::{ReadErrors, Reading};
+use super::{State, on, resource};
+use crate::desk::DeskError;
+use crate::store::rows::EntryRow;
+
+/// More than any case has; what is beyond stays in the audit log.
+const MOST: i64 = 10_000;
+/// The details' salt, which keeps them from being guessed from their commitment.
+const SALT: usize = 16;
+
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(resource("/cases/{reference}/timeline", [on(Method::GET, timeline)]))
+        .service(resource("/cases/{reference}/links", [on(Method::GET, links)]));
+}
+
+/// One thing that happened to a case.
+#[derive(Serialize, ToSchema)]
+pub struct Entry {
+    #[schema(format = "uuid")]
+    pub id: String,
+    #[schema(format = DateTime)]
+    pub at: String,
+    #[schema(example = "case.changed")]
+    pub action: String,
+    /// The user; none when the system did it.
+    #[schema(format = "uuid")]
+    pub actor: Option<String>,
+    /// The case's version after it.
+    pub version: Option<i64>,
+    #[schema(value_type = Object)]
+    pub details: serde_json::Value,
+}
+
+/// A case that this one may belong to, or the other way round.
+#[derive(Serialize, ToSchema)]
+pub struct Link {
+    pub reference: String,
+    pub kind: String,
+    #[schema(format = DateTime)]
+    pub at: String,
+}
+
+/// What happened to the case, oldest first.
+#[utoipa::path(get, path = "/api/v1/cases/{reference}/timeline", tag = "cases",
+    params(("reference" = String, Path, pattern = "^HR-[0-9A-Z]{4}-[0-9A-Z]{4}$")),
+    responses((status = 200, body = Page<Entry>), ReadErrors))]
+async fn timeline(
+    state: web::Data<State>,
+    caller: Caller,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let reference = path.into_inner();
+    let items = state
+        .read(&caller, move |reading| {
+            let case = reading.readable(&reference)?;
+            let rows = reading.tx.entries_of_case(case.id, MOST)?;
+            rows.iter().map(|row| entry(reading, case.id.as_bytes(), row)).collect::<Result<Vec<_>, _>>()
+        })
+        .await?;
+    Ok(HttpResponse::Ok().json(Page { items }))
+}
+
+fn entry(reading: &mut Reading<'_>, scope: &[u8], row: &EntryRow) -> Result<Entry, DeskError> {
+    let mut details = details(reading, scope, row)?;
+    if let Some(other) = details.get("other").and_then(|other| other.as_str()) {
+        let reference = match other.parse() {
+            Ok(id) => reading.reference(id)?,
+            Err(_) => None,
+        };
+        if let Some(map) = details.as_object_mut() {
+            map.remove("other");
+            map.extend(reference.map(|text| ("other".to_owned(), text.into())));
+        }
+    }
+    Ok(Entry {
+        id: row.id.to_string(),
+        at: row.at.to_string(),
+        action: row.action.clone(),
+        actor: row.actor_id.map(|id| id.to_string()),
+        version: row.case_version,
+        details,
+    })
+}
+
+fn details(reading: &mut Reading<'_>, scope: &[u8], row: &EntryRow) -> Result<serde_json::Value, DeskError> {
+    let (Some(key), Some(sealed)) = (&row.key, &row.details) else { return Ok(serde_json::json!({})) };
+    let opened = reading.open(scope, "audit_entries", row.id.as_bytes(), key)?.read("details", sealed)?;
+    let text = opened.get(SALT..).unwrap_or_default();
+    Ok(serde_json::from_slice(text).unwrap_or_else(|_| serde_json::json!({})))
+}
+
+/// The cases this one may belong to; those you may not know of are left out.
+#[utoipa::path(get, path = "/api/v1/cases/{reference}/links", tag = "cases",
+    params(("reference" = String, Path, pattern = "^HR-[0-9A-Z]{4}-[0-9A-Z]{4}$")),
+    responses((status = 200, body = Page<Link>), ReadErrors))]
+async fn links(
+    state: web::Data<State>,
+    caller: Caller,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let reference = path.into_inner();
+    let items = state
+        .read(&caller, move |reading| {
+            let case = reading.readable(&reference)?;
+            let mut items = Vec::new();
+            for row in reading.tx.links_of(case.id)? {
+                let other = if row.from_case == case.id { row.to_case } else { row.from_case };
+                let Some(reference) = reading.reference(other)? else { continue };
+                items.push(Link { reference, kind: row.kind, at: row.at.to_string() });
+            }
+            Ok(items)
+        })
+        .await?;
+    Ok(HttpResponse::Ok().json(Page { items }))
+}
