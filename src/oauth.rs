@@ -317,3 +317,7 @@ fn bad_key() -> TokenError {
             .into(),
     )
 }
+
+#[cfg(test)]
+#[path = "oauth_tests.rs"]
+mod tests;
