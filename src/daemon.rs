@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{self, Api};
+use crate::api::{self, Api, Health, MailboxHealth};
 use crate::case::Moment;
 use crate::delivery::worker::Worker;
 use crate::delivery::{Login, SendError, Transport};
@@ -170,7 +170,7 @@ impl Daemon {
             desk: register.desk.clone(),
             shared: Arc::clone(&register.shared),
             preparation: Arc::clone(&register.preparation),
-            pulses: pulses.clone(),
+            health: health(&settings, &pulses, &register.shared),
         };
         let server = api::serve(api, listener, &settings.api)
             .map_err(|error| StartError::Other(format!("the API cannot be served: {error}")))?;
@@ -192,6 +192,26 @@ impl Daemon {
         while self.delivery.join_next().await.is_some() {}
         self.register.close().await;
     }
+}
+
+/// How the mailboxes are, asked anew each time.
+fn health(
+    settings: &Settings,
+    pulses: &[(String, Arc<Pulse>)],
+    shared: &Arc<Shared>,
+) -> Arc<dyn Fn() -> Health + Send + Sync> {
+    let shared = Arc::clone(shared);
+    let watched: Vec<_> = pulses
+        .iter()
+        .zip(&settings.mailboxes)
+        .map(|((name, pulse), mailbox)| (name.clone(), Arc::clone(pulse), mailbox.alarm_after))
+        .collect();
+    Arc::new(move || Health {
+        mailboxes: watched
+            .iter()
+            .map(|(name, pulse, alarm_after)| MailboxHealth::of(name, pulse, *alarm_after, shared.now()))
+            .collect(),
+    })
 }
 
 /// Distinguishes this process among those that share a database.

@@ -1,7 +1,13 @@
 //! The main job on real servers: mail in, case, acknowledgement out, answer out, reply threaded, bounce and absence
 //! handled; the same on both databases.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails loudly")]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails loudly"
+)]
 
 mod support;
 
