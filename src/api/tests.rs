@@ -309,6 +309,10 @@ async fn the_document_has_every_route() {
     let admin = office.user("admin", &[Role::Admin], &[]).await;
     let document = serde_json::to_value(openapi()).unwrap();
     assert_eq!(document["openapi"], "3.1.0");
+    for reference in document.to_string().split("\"$ref\":\"#").skip(1) {
+        let pointer = reference.split('"').next().unwrap();
+        assert!(document.pointer(pointer).is_some(), "{pointer}");
+    }
     for (path, operations) in document["paths"].as_object().unwrap() {
         let concrete = path.replace("{reference}", "HR-1").replace("{id}", "1").replace("{token}", "1");
         for method in operations.as_object().unwrap().keys() {
