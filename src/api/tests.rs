@@ -324,3 +324,36 @@ async fn the_document_has_every_route() {
         }
     }
 }
+
+#[actix_web::test]
+async fn it_serves_on_a_socket() {
+    // The client wants one even to speak plainly; another test may have been first.
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let office = Office::open(600);
+    let parts = &office.state.api;
+    let api = Api {
+        store: parts.store.clone(),
+        desk: parts.desk.clone(),
+        shared: Arc::clone(&parts.shared),
+        preparation: Arc::clone(&parts.preparation),
+        health: Arc::clone(&parts.health),
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = serve(api, listener, &settings::Api { max_body: 10, ..settings::Api::default() }).unwrap();
+    let handle = server.handle();
+    let running = actix_web::rt::spawn(server);
+    let metrics = reqwest::get(format!("http://{address}/metrics")).await.unwrap();
+    assert_eq!(metrics.status().as_u16(), 200);
+    assert!(metrics.text().await.unwrap().contains("caseward_outbox_messages{state=\"waiting\"} 0\n"));
+    let lead = office.user("lead", &[Role::Lead], &["hr"]).await;
+    let large = reqwest::Client::new()
+        .post(format!("http://{address}/api/v1/cases"))
+        .bearer_auth(lead)
+        .header("content-type", "application/json")
+        .body("{ \"subject\": 1 }")
+        .send();
+    assert_eq!(large.await.unwrap().status().as_u16(), 413);
+    handle.stop(true).await;
+    running.await.unwrap().unwrap();
+}
