@@ -88,7 +88,6 @@ pub struct NewUser {
     email: Option<String>,
     roles: Vec<Role>,
     #[serde(default)]
-    #[schema(inline, value_type = Vec<String>)]
     teams: Vec<String>,
     #[serde(default)]
     entities: Vec<String>,
