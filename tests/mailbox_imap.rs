@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[allow(dead_code, reason = "each test program uses its own part of this")]
 #[path = "support/mailstack.rs"]
 mod mailstack;
 

@@ -70,6 +70,7 @@ impl Office {
             letters: Letters::load(None).unwrap(),
             settings: std::sync::RwLock::new(Arc::new(settings)),
             clock: Box::new(Moment::now),
+            committed: tokio::sync::Notify::new(),
         });
         let (desk, threads) = Desk::start(&store, &shared).unwrap();
         let preparation =
