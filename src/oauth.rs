@@ -60,12 +60,13 @@ impl Tokens {
         {
             return Ok(token.clone());
         }
+        let (url, form) = self.request(state.rotated.as_ref(), now)?;
+        let url = fit(&url)?;
         let client = match &state.client {
             Some(client) => client.clone(),
-            None => state.client.insert(client().await?).clone(),
+            None => state.client.insert(client(&url).await?).clone(),
         };
-        let (url, form) = self.request(state.rotated.as_ref(), now)?;
-        let granted = ask(&client, &url, &form).await?;
+        let granted = ask(&client, url, &form).await?;
         if let Some(rotated) = granted.refresh_token {
             state.rotated = Some(rotated);
         }
@@ -178,26 +179,32 @@ impl From<Granted> for Grant {
     }
 }
 
-async fn client() -> Result<reqwest::Client, TokenError> {
+/// Secrets travel encrypted, or not at all off this machine.
+fn fit(url: &str) -> Result<reqwest::Url, TokenError> {
+    let url = reqwest::Url::parse(url).map_err(|_| TokenError::Refused("token_url is not a URL".into()))?;
+    if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)) {
+        return Ok(url);
+    }
+    Err(TokenError::Refused("token_url must begin with https://".into()))
+}
+
+async fn client(url: &reqwest::Url) -> Result<reqwest::Client, TokenError> {
     let misconfigured = |error: String| TokenError::Refused(error);
     let tls = tokio::task::spawn_blocking(|| tls::client_config(None))
         .await
         .map_err(|_| misconfigured("TLS could not be set up".into()))?
         .map_err(|error| misconfigured(error.to_string()))?;
-    reqwest::Client::builder()
+    let builder = reqwest::Client::builder()
         .use_preconfigured_tls(rustls::ClientConfig::clone(&tls))
         .timeout(ANSWER_WITHIN)
         // A token server has no reason to send our secrets elsewhere.
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .map_err(|_| misconfigured("the client for token requests could not be set up".into()))
+        .redirect(reqwest::redirect::Policy::none());
+    // A proxy would get to see what is not encrypted.
+    let builder = if url.scheme() == "http" { builder.no_proxy() } else { builder };
+    builder.build().map_err(|_| misconfigured("the client for token requests could not be set up".into()))
 }
 
-async fn ask(client: &reqwest::Client, url: &str, form: &Form) -> Result<Grant, TokenError> {
-    let url = reqwest::Url::parse(url).map_err(|_| TokenError::Refused("token_url is not a URL".into()))?;
-    if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
-        return Err(TokenError::Refused("token_url must begin with https://".into()));
-    }
+async fn ask(client: &reqwest::Client, url: reqwest::Url, form: &Form) -> Result<Grant, TokenError> {
     let pairs: Vec<(&str, &str)> = form.iter().map(|(key, value)| (*key, value.expose_secret())).collect();
     let unreachable =
         |_| TokenError::Unavailable("the token server cannot be reached; check token_url".into());

@@ -1,237 +1,219 @@
-//! A Maildir as a mailbox: for MTAs that deliver locally, for the demo, for tests. Base names are numbered by
-//! whoever keeps the register; a file that is no plain file, or lies behind a link, is not mail.
+//! The Maildir mailbox: `new/`, `cur/`, `tmp/`, folders beside them as Maildir++ has them (`.Name`). Its UIDs are
+//! numbers that we give to base names and keep elsewhere. The disk work is in `maildir_files`, on blocking threads.
 
-use std::fs;
-use std::io::Read;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 
+use super::maildir_files::{self as files, Stamp};
 use super::{Fetched, FolderState, Listed, Mailbox, MailboxError, Settle, Uid, Woken};
 
-/// Gives base names numbers that never change and never return.
+/// How often the directories are looked at while waiting.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// The numbers of a Maildir's messages, for one mailbox. A base name keeps its number for as long as the validity
+/// stays; no number is given twice.
 #[async_trait]
 pub trait Numbering: Send + Sync {
+    /// The folder's epoch, made when it is first asked for. Never 0.
     async fn validity(&self, folder: &str) -> Result<u32, MailboxError>;
-    /// The numbers of these names, in their order; new ones are numbered above all others.
+    /// The numbers of these base names, in the same order; unknown ones get the next free numbers, in that order.
     async fn number(&self, folder: &str, names: &[String]) -> Result<Vec<u32>, MailboxError>;
+    /// The base name behind a number.
     async fn name(&self, folder: &str, uid: u32) -> Result<Option<String>, MailboxError>;
 }
 
-/// How often a waiting mailbox looks at its directory.
-const LOOK_EVERY: Duration = Duration::from_millis(300);
-
-/// An open Maildir (with Maildir++ folders beside it).
+/// One Maildir.
 pub struct Maildir {
     root: PathBuf,
     numbers: Arc<dyn Numbering>,
-    folder: String,
+    folder: Option<Folder>,
+}
+
+struct Folder {
+    name: String,
+    path: PathBuf,
+    /// The numbers of base names and the way back, as far as they were asked for: numbering takes a transaction.
+    uids: HashMap<String, Uid>,
+    names: HashMap<Uid, String>,
+    /// The directories' state before they were last listed.
+    stamp: Stamp,
+}
+
+impl Folder {
+    fn learn(&mut self, name: String, uid: Uid) {
+        self.names.insert(uid, name.clone());
+        self.uids.insert(name, uid);
+    }
 }
 
 impl Maildir {
+    /// The Maildir at `root`.
+    ///
     /// # Errors
-    /// When there is no directory at `root`.
+    /// When there is none.
     pub fn open(root: &Path, numbers: Arc<dyn Numbering>) -> Result<Self, MailboxError> {
-        if !root.is_dir() {
-            return Err(MailboxError::Misconfigured(format!(
-                "{}: there is no Maildir here; make it or correct source.path",
-                root.display()
-            )));
-        }
-        Ok(Self { root: root.into(), numbers, folder: "INBOX".into() })
+        files::must_be_maildir(root)?;
+        Ok(Self { root: root.to_owned(), numbers, folder: None })
     }
 
-    /// Maildir++: the folder `a/b` lies in `.a.b` beside the inbox.
-    fn directory(&self, folder: &str) -> PathBuf {
-        if folder == "INBOX" {
-            return self.root.clone();
-        }
-        let name: String =
-            folder.chars().map(|c| if matches!(c, '/' | '.' | '\0') { '.' } else { c }).collect();
-        self.root.join(format!(".{name}"))
+    fn folder(&mut self) -> Result<&mut Folder, MailboxError> {
+        self.folder.as_mut().ok_or_else(|| MailboxError::Lost("no folder is open".into()))
     }
 
-    /// Base names and files of the open folder, sorted: delivery order, as names begin with the time.
-    fn files(&self) -> Result<Vec<(String, PathBuf)>, MailboxError> {
-        let directory = self.directory(&self.folder);
-        let mut files = Vec::new();
-        for sub in ["new", "cur"] {
-            let entries = match fs::read_dir(directory.join(sub)) {
-                Ok(entries) => entries,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(MailboxError::Lost(format!("the Maildir cannot be read: {error}"))),
-            };
-            for entry in entries {
-                let entry = entry
-                    .map_err(|error| MailboxError::Lost(format!("the Maildir cannot be read: {error}")))?;
-                // Not `metadata`, which follows links.
-                let plain = entry.file_type().is_ok_and(|kind| kind.is_file());
-                let name = entry.file_name().to_string_lossy().into_owned();
-                if plain && !name.starts_with('.') {
-                    let base = name.split_once(":2,").map_or(name.as_str(), |(base, _)| base).to_owned();
-                    files.push((base, entry.path()));
-                }
+    /// The files of these UIDs, in the order asked for; what is gone is absent.
+    async fn locate(&mut self, uids: &[Uid]) -> Result<Vec<(Uid, PathBuf)>, MailboxError> {
+        let numbers = Arc::clone(&self.numbers);
+        let folder = self.folder()?;
+        for uid in uids {
+            if !folder.names.contains_key(uid)
+                && let Some(name) = numbers.name(&folder.name, uid.0).await?
+            {
+                folder.learn(name, *uid);
             }
         }
-        files.sort();
-        Ok(files)
-    }
-
-    async fn path_of(&self, uid: Uid) -> Result<Option<PathBuf>, MailboxError> {
-        let Some(name) = self.numbers.name(&self.folder, uid.0).await? else { return Ok(None) };
-        let directory = self.directory(&self.folder);
-        let fresh = directory.join("new").join(&name);
-        if fresh.is_file() {
-            return Ok(Some(fresh));
-        }
-        Ok(self.files()?.into_iter().find(|(base, _)| *base == name).map(|(_, path)| path))
+        let path = folder.path.clone();
+        let mut present = blocking(move || files::scan(&path)).await?;
+        Ok(uids.iter().filter_map(|uid| Some((*uid, present.remove(folder.names.get(uid)?)?))).collect())
     }
 }
 
 #[async_trait]
 impl Mailbox for Maildir {
     async fn open(&mut self, folder: &str) -> Result<FolderState, MailboxError> {
-        if folder != "INBOX" && !self.directory(folder).is_dir() {
-            return Err(MailboxError::Misconfigured(
-                "a folder named in the settings does not exist in the Maildir; make it or correct `folders`"
-                    .into(),
-            ));
-        }
-        folder.clone_into(&mut self.folder);
-        Ok(FolderState { validity: self.numbers.validity(folder).await?, read_only: false })
+        self.folder = None;
+        let path = files::folder_path(&self.root, folder)?;
+        let looked_at = path.clone();
+        blocking(move || files::must_be_maildir(&looked_at)).await?;
+        let validity = self.numbers.validity(folder).await?;
+        let (uids, names) = (HashMap::new(), HashMap::new());
+        self.folder = Some(Folder { name: folder.to_owned(), path, uids, names, stamp: Stamp::default() });
+        Ok(FolderState { validity, read_only: false })
     }
 
     async fn list(&mut self, above: Option<Uid>) -> Result<Vec<Uid>, MailboxError> {
-        let names: Vec<String> = self.files()?.into_iter().map(|(base, _)| base).collect();
-        let mut uids: Vec<Uid> =
-            self.numbers.number(&self.folder, &names).await?.into_iter().map(Uid).collect();
+        let numbers = Arc::clone(&self.numbers);
+        let folder = self.folder()?;
+        let path = folder.path.clone();
+        // The stamp comes first: what is delivered meanwhile ends the next wait.
+        let (stamp, names) = blocking(move || Ok((files::stamp(&path)?, files::by_arrival(&path)?))).await?;
+        folder.stamp = stamp;
+        let unknown: Vec<String> =
+            names.iter().filter(|name| !folder.uids.contains_key(*name)).cloned().collect();
+        if !unknown.is_empty() {
+            let given = numbers.number(&folder.name, &unknown).await?;
+            unknown.into_iter().zip(given).for_each(|(name, uid)| folder.learn(name, Uid(uid)));
+        }
+        let listed = names.iter().filter_map(|name| folder.uids.get(name).copied());
+        let mut uids: Vec<Uid> = listed.filter(|uid| above.is_none_or(|above| *uid > above)).collect();
         uids.sort_unstable();
-        uids.dedup();
-        uids.retain(|uid| above.is_none_or(|above| *uid > above));
         Ok(uids)
     }
 
     async fn size(&mut self, uids: &[Uid]) -> Result<Vec<Listed>, MailboxError> {
-        let mut listed = Vec::with_capacity(uids.len());
-        for uid in uids {
-            let Some(path) = self.path_of(*uid).await? else { continue };
-            let Ok(metadata) = fs::metadata(&path) else { continue };
-            let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-            let received_at = Timestamp::try_from(modified).unwrap_or(Timestamp::UNIX_EPOCH);
-            listed.push(Listed { uid: *uid, size: metadata.len(), received_at });
-        }
-        Ok(listed)
+        let located = self.locate(uids).await?;
+        blocking(move || Ok(located.iter().filter_map(|(uid, path)| files::about(*uid, path)).collect()))
+            .await
     }
 
     async fn fetch(&mut self, uids: &[Uid], limit: u64) -> Result<Vec<Fetched>, MailboxError> {
-        let mut fetched = Vec::with_capacity(uids.len());
-        for uid in uids {
-            let Some(path) = self.path_of(*uid).await? else { continue };
-            fetched.extend(read(*uid, &path, limit)?);
-        }
-        Ok(fetched)
+        let located = self.locate(uids).await?;
+        blocking(move || {
+            let read = located.iter().map(|(uid, path)| files::read(*uid, path, limit));
+            Ok(read.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+        })
+        .await
     }
 
     async fn head(&mut self, uid: Uid) -> Result<Option<Fetched>, MailboxError> {
-        match self.path_of(uid).await? {
-            Some(path) => read(uid, &path, 0),
+        let located = self.locate(&[uid]).await?;
+        blocking(move || match located.first() {
+            Some((uid, path)) => files::read_head(*uid, path),
             None => Ok(None),
-        }
+        })
+        .await
     }
 
     async fn settle(&mut self, uids: &[Uid], how: &Settle) -> Result<(), MailboxError> {
-        for uid in uids {
-            let Some(path) = self.path_of(*uid).await? else { continue };
-            let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else {
-                continue;
-            };
-            let base = name.split_once(":2,").map_or(name.as_str(), |(base, _)| base);
-            let target = match how {
-                Settle::Seen => self.directory(&self.folder).join("cur").join(format!("{base}:2,S")),
-                Settle::MoveTo(folder) => self.directory(folder).join("cur").join(format!("{base}:2,S")),
-                Settle::Delete => {
-                    done(fs::remove_file(&path))?;
-                    continue;
-                }
-            };
-            if let Settle::MoveTo(folder) = how {
-                make_folder(&self.directory(folder))?;
+        let located = self.locate(uids).await?;
+        let folder = self.folder()?.path.clone();
+        let target = match how {
+            Settle::MoveTo(name) => Some(files::folder_path(&self.root, name)?),
+            Settle::Seen | Settle::Delete => None,
+        };
+        let how = how.clone();
+        blocking(move || {
+            if let Some(target) = &target {
+                files::create(target)?;
             }
-            done(fs::rename(&path, &target))?;
-        }
-        Ok(())
+            located.iter().try_for_each(|(_, path)| match (&how, &target) {
+                (Settle::Delete, _) => files::remove(path),
+                (_, Some(target)) => files::move_to(path, target),
+                _ => files::mark_seen(path, &folder),
+            })
+        })
+        .await
     }
 
     async fn wait(&mut self, at_most: Duration) -> Result<Woken, MailboxError> {
-        let stamp =
-            |directory: &Path| fs::metadata(directory.join("new")).and_then(|data| data.modified()).ok();
-        let directory = self.directory(&self.folder);
-        let before = stamp(&directory);
-        let until = tokio::time::Instant::now() + at_most;
-        // Mail that came between the last look and now has changed the stamp already.
-        if self.files()?.iter().any(|(_, path)| path.parent().is_some_and(|parent| parent.ends_with("new"))) {
-            tokio::time::sleep(LOOK_EVERY.min(at_most)).await;
-            return Ok(Woken::Changed);
-        }
-        while tokio::time::Instant::now() < until {
-            tokio::time::sleep(LOOK_EVERY.min(at_most)).await;
-            if stamp(&directory) != before {
+        let deadline = tokio::time::Instant::now() + at_most;
+        let folder = self.folder()?;
+        loop {
+            let path = folder.path.clone();
+            let stamp = blocking(move || files::stamp(&path)).await?;
+            if std::mem::replace(&mut folder.stamp, stamp) != stamp {
                 return Ok(Woken::Changed);
             }
+            let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+            if left.is_zero() {
+                return Ok(Woken::Elapsed);
+            }
+            tokio::time::sleep(LOOK_EVERY.min(left)).await;
         }
-        Ok(Woken::Elapsed)
     }
 
     async fn close(self: Box<Self>) {}
 }
 
-/// At most `limit` bytes; a larger message comes as its head alone.
-fn read(uid: Uid, path: &Path, limit: u64) -> Result<Option<Fetched>, MailboxError> {
-    let failed = |error: std::io::Error| MailboxError::Message {
-        uid,
-        reason: format!("its file cannot be read ({error}); give the daemon's user the right to read it"),
-    };
-    let file = match fs::File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failed(error)),
-    };
-    let size = file.metadata().map_err(failed)?.len();
-    let mut raw = Vec::new();
-    if size <= limit {
-        file.take(limit).read_to_end(&mut raw).map_err(failed)?;
-        return Ok(Some(Fetched { uid, raw, truncated: false }));
-    }
-    file.take(HEAD).read_to_end(&mut raw).map_err(failed)?;
-    let end = [&b"\r\n\r\n"[..], &b"\n\n"[..]]
-        .iter()
-        .filter_map(|gap| raw.windows(gap.len()).position(|window| window == *gap).map(|at| at + gap.len()))
-        .min();
-    raw.truncate(end.unwrap_or(raw.len()));
-    Ok(Some(Fetched { uid, raw, truncated: true }))
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, MailboxError> + Send + 'static,
+) -> Result<T, MailboxError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| {
+        MailboxError::Lost("reading the Maildir was interrupted; it will be tried again".into())
+    })?
 }
 
-/// No honest header is larger.
-const HEAD: u64 = 1 << 20;
+/// Numbers kept in memory: for tests, and for looking into a Maildir once.
+#[derive(Debug, Default)]
+pub struct InMemoryNumbers(Mutex<HashMap<String, Vec<String>>>);
 
-fn make_folder(directory: &Path) -> Result<(), MailboxError> {
-    for sub in ["cur", "new", "tmp"] {
-        fs::create_dir_all(directory.join(sub)).map_err(|error| {
-            MailboxError::Misconfigured(format!("a Maildir folder cannot be made: {error}"))
-        })?;
+#[async_trait]
+impl Numbering for InMemoryNumbers {
+    async fn validity(&self, _folder: &str) -> Result<u32, MailboxError> {
+        Ok(1)
     }
-    Ok(())
-}
 
-/// A file that is gone was settled by somebody else.
-fn done(result: std::io::Result<()>) -> Result<(), MailboxError> {
-    match result {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(MailboxError::Lost(format!("the Maildir cannot be changed: {error}")))
-        }
-        _ => Ok(()),
+    async fn number(&self, folder: &str, names: &[String]) -> Result<Vec<u32>, MailboxError> {
+        let mut folders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = folders.entry(folder.to_owned()).or_default();
+        let mut numbers: HashMap<String, u32> = known.iter().cloned().zip(1..).collect();
+        Ok(names
+            .iter()
+            .map(|name| {
+                *numbers.entry(name.clone()).or_insert_with(|| {
+                    known.push(name.clone());
+                    u32::try_from(known.len()).unwrap_or(u32::MAX)
+                })
+            })
+            .collect())
+    }
+
+    async fn name(&self, folder: &str, uid: u32) -> Result<Option<String>, MailboxError> {
+        let folders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = usize::try_from(uid).unwrap_or(usize::MAX).wrapping_sub(1);
+        Ok(folders.get(folder).and_then(|known| known.get(index)).cloned())
     }
 }

@@ -6,6 +6,7 @@ pub mod backoff;
 mod folder_name;
 pub mod imap;
 pub mod maildir;
+mod maildir_files;
 
 use std::time::Duration;
 
@@ -36,12 +37,19 @@ pub struct Listed {
 }
 
 /// One fetched message.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Fetched {
     pub uid: Uid,
     pub raw: Vec<u8>,
     /// Only the head was fetched: the message is larger than the limit.
     pub truncated: bool,
+}
+
+/// Mail never gets into a log, not even by accident.
+impl std::fmt::Debug for Fetched {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Fetched {{ {:?}, {} bytes, truncated: {} }}", self.uid, self.raw.len(), self.truncated)
+    }
 }
 
 /// What becomes of a message on the server once it is committed here.

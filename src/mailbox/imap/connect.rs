@@ -1,8 +1,8 @@
 //! From settings to a logged-in session: TCP, TLS or STARTTLS, greeting, LOGIN, PLAIN or XOAUTH2. Tells apart
 //! what the operator must mend, what the server refuses, and what will pass. Knows no folders.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_imap::imap_proto::{Response, Status};
@@ -22,7 +22,7 @@ use crate::tls;
 /// Time limits of a session.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
-    /// TCP, TLS and login, each.
+    /// TCP, TLS and login together. Servers answer slowly after failed logins.
     pub connect: Duration,
     /// A read or write must move at least one byte in this time.
     pub progress: Duration,
@@ -33,7 +33,7 @@ pub struct Timing {
 impl Default for Timing {
     fn default() -> Self {
         Self {
-            connect: Duration::from_secs(30),
+            connect: Duration::from_secs(60),
             progress: Duration::from_secs(60),
             command: Duration::from_secs(10 * 60),
         }
@@ -61,50 +61,52 @@ pub async fn log_in(
     credentials: Credentials,
     timing: Timing,
 ) -> Result<Session<Transport>, MailboxError> {
-    let tcp = connect_tcp(endpoint, timing).await?;
-    let client = match endpoint.tls {
-        Tls::None => greeted(Transport::new(Box::new(tcp), timing.progress)).await?,
-        Tls::Implicit => {
-            let tls = handshake(endpoint, Box::new(tcp), timing).await?;
-            greeted(Transport::new(tls, timing.progress)).await?
-        }
-        Tls::Starttls => {
-            let plain = greeted(Transport::new(Box::new(tcp), timing.progress)).await?;
-            let tls = handshake(endpoint, start_tls(plain).await?, timing).await?;
-            // RFC 3501 section 6.2.1: no second greeting. Nothing that was said before TLS is believed after it.
-            Client::new(Transport::new(tls, timing.progress))
-        }
-    };
-    timeout(timing.connect, authenticate(client, credentials))
+    let session = async { authenticate(greet(endpoint, timing.progress).await?, credentials).await };
+    timeout(timing.connect, session)
         .await
-        .map_err(|_| lost("the mail server took too long over the login"))?
+        .map_err(|_| lost("connecting to the mail server took too long; check host, port and firewall"))?
 }
 
-async fn connect_tcp(endpoint: &Endpoint, timing: Timing) -> Result<TcpStream, MailboxError> {
-    let address = (endpoint.host.as_str(), endpoint.port);
-    let tcp = timeout(timing.connect, TcpStream::connect(address))
-        .await
-        .map_err(|_| lost("the mail server cannot be reached (no answer); check host, port and firewall"))?
-        .map_err(|error| {
-            lost(&format!("the mail server cannot be reached ({}); check host and port", error.kind()))
-        })?;
+/// A connection that is encrypted as the settings say and waits for the login.
+async fn greet(endpoint: &Endpoint, patience: Duration) -> Result<Client<Transport>, MailboxError> {
+    let tcp = connect_tcp(endpoint).await?;
+    match endpoint.tls {
+        Tls::None => greeted(Transport::new(Box::new(tcp), patience)).await,
+        Tls::Implicit => {
+            let tls = handshake(endpoint, Box::new(tcp)).await?;
+            greeted(Transport::new(tls, patience)).await
+        }
+        Tls::Starttls => {
+            let plain = greeted(Transport::new(Box::new(tcp), patience)).await?;
+            let tls = handshake(endpoint, start_tls(plain).await?).await?;
+            // RFC 3501 section 6.2.1: no second greeting. Nothing that was said before TLS is believed after it.
+            Ok(Client::new(Transport::new(tls, patience)))
+        }
+    }
+}
+
+async fn connect_tcp(endpoint: &Endpoint) -> Result<TcpStream, MailboxError> {
+    let tcp = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await.map_err(|error| {
+        lost(&format!("the mail server cannot be reached ({}); check host and port", error.kind()))
+    })?;
     // Commands are small and wait for answers: Nagle's algorithm would add 40 ms to each.
     tcp.set_nodelay(true).map_err(|_| lost("the connection to the mail server broke"))?;
-    let loopback = tcp.peer_addr().is_ok_and(|peer| peer.ip().is_loopback());
-    if endpoint.tls == Tls::None && !loopback {
-        return Err(MailboxError::Misconfigured(
-            "tls = \"none\" is for mail servers on this machine only; set tls = \"implicit\" or \"starttls\""
-                .into(),
-        ));
-    }
+    let peer = tcp.peer_addr().map_err(|_| lost("the connection to the mail server broke"))?;
+    plain_stays_here(endpoint.tls, peer.ip())?;
     Ok(tcp)
 }
 
-async fn handshake(
-    endpoint: &Endpoint,
-    plain: Box<dyn Stream>,
-    timing: Timing,
-) -> Result<Box<dyn Stream>, MailboxError> {
+fn plain_stays_here(tls: Tls, peer: IpAddr) -> Result<(), MailboxError> {
+    if tls != Tls::None || peer.is_loopback() {
+        return Ok(());
+    }
+    Err(MailboxError::Misconfigured(
+        "tls = \"none\" is for mail servers on this machine only; set tls = \"implicit\" or \"starttls\""
+            .into(),
+    ))
+}
+
+async fn handshake(endpoint: &Endpoint, plain: Box<dyn Stream>) -> Result<Box<dyn Stream>, MailboxError> {
     let ca_file = endpoint.ca_file.clone();
     let config = tokio::task::spawn_blocking(move || tls::client_config(ca_file.as_deref()))
         .await
@@ -112,10 +114,8 @@ async fn handshake(
         .map_err(|error| MailboxError::Misconfigured(error.to_string()))?;
     let name = ServerName::try_from(endpoint.host.clone())
         .map_err(|_| MailboxError::Misconfigured("host is neither a host name nor an IP address".into()))?;
-    let stream = timeout(timing.connect, TlsConnector::from(Arc::clone(&config)).connect(name, plain))
-        .await
-        .map_err(|_| lost("the mail server took too long over the TLS handshake"))?
-        .map_err(|error| tls_refused(&error))?;
+    let stream =
+        TlsConnector::from(config).connect(name, plain).await.map_err(|error| tls_refused(&error))?;
     Ok(Box::new(stream))
 }
 
@@ -137,12 +137,18 @@ fn tls_refused(error: &std::io::Error) -> MailboxError {
 }
 
 async fn greeted(transport: Transport) -> Result<Client<Transport>, MailboxError> {
+    let no_imap = || {
+        MailboxError::Misconfigured(
+            "what answers on this port is no IMAP server; check host, port and tls".into(),
+        )
+    };
     let mut client = Client::new(transport);
-    let greeting = client
-        .read_response()
-        .await
-        .map_err(|error| broken(async_imap::error::Error::Io(error)))?
-        .ok_or_else(|| lost("the mail server closed the connection without a greeting"))?;
+    let greeting = match client.read_response().await {
+        Ok(Some(greeting)) => greeting,
+        Ok(None) => return Err(lost("the mail server closed the connection without a greeting")),
+        Err(error) if error.kind() == std::io::ErrorKind::Other => return Err(no_imap()),
+        Err(error) => return Err(broken(async_imap::error::Error::Io(error))),
+    };
     match greeting.parsed() {
         Response::Data { status: Status::Ok, .. } => Ok(client),
         Response::Data { status: Status::Bye, .. } => Err(lost("the mail server turned the connection away (BYE)")),
@@ -151,9 +157,7 @@ async fn greeted(transport: Transport) -> Result<Client<Transport>, MailboxError
             "the mail server takes us for logged in already (PREAUTH); point host and port to its ordinary IMAP service"
                 .into(),
         )),
-        _ => Err(MailboxError::Misconfigured(
-            "what answers on this port is no IMAP server; check host and port".into(),
-        )),
+        _ => Err(no_imap()),
     }
 }
 
@@ -222,5 +226,24 @@ impl Authenticator for Answer {
     type Response = String;
     fn process(&mut self, _challenge: &[u8]) -> String {
         self.0.take().map(|answer| answer.expose_secret().to_owned()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_text_stays_on_this_machine() {
+        for (tls, peer, fine) in [
+            (Tls::None, "127.0.0.1", true),
+            (Tls::None, "::1", true),
+            (Tls::None, "192.0.2.1", false),
+            (Tls::None, "10.0.0.1", false),
+            (Tls::Starttls, "192.0.2.1", true),
+            (Tls::Implicit, "192.0.2.1", true),
+        ] {
+            assert_eq!(plain_stays_here(tls, peer.parse().unwrap()).is_ok(), fine, "{tls:?} {peer}");
+        }
     }
 }

@@ -123,32 +123,36 @@ impl Wire {
     pub async fn idle(&mut self, at_most: Duration, patience: Duration) -> Result<bool, MailboxError> {
         let mut session = self.session.take().ok_or_else(over)?;
         let id = session.run_command("IDLE").await.map_err(broken)?;
+        let idling = timeout(self.cap, self.may_idle(&mut session))
+            .await
+            .map_err(|_| lost("the mail server took too long over IDLE"))??;
+        if idling {
+            session.get_mut().set_read_patience(None);
+            // A clock of its own: servers send "still here" every two minutes, which must not prolong the wait.
+            if let Ok(ended) = timeout(at_most, self.listen(&mut session)).await {
+                ended?;
+            }
+            session.get_mut().set_read_patience(Some(patience));
+            session.run_command_untagged("DONE").await.map_err(broken)?;
+            timeout(FAREWELL, self.read_to_tag(&mut session, &id.0, |_| {}))
+                .await
+                .map_err(|_| lost("the mail server did not end IDLE"))?
+                .map_err(|failure| failure.lost("IDLE"))?;
+        }
+        self.session = Some(session);
+        Ok(idling)
+    }
+
+    async fn may_idle(&mut self, session: &mut Session<Transport>) -> Result<bool, MailboxError> {
         loop {
             let data = received(session.read_response().await)?;
             self.tally(data.parsed())?;
             match data.parsed() {
-                Response::Continue(_) => break,
-                Response::Done { .. } => {
-                    self.session = Some(session);
-                    return Ok(false);
-                }
+                Response::Continue(_) => return Ok(true),
+                Response::Done { .. } => return Ok(false),
                 _ => {}
             }
         }
-        session.get_mut().set_read_patience(None);
-        // A clock of its own: servers send "still here" every two minutes, which must not prolong the wait.
-        let listened = timeout(at_most, self.listen(&mut session)).await;
-        if let Ok(ended) = listened {
-            ended?;
-        }
-        session.get_mut().set_read_patience(Some(patience));
-        session.run_command_untagged("DONE").await.map_err(broken)?;
-        timeout(FAREWELL, self.read_to_tag(&mut session, &id.0, |_| {}))
-            .await
-            .map_err(|_| lost("the mail server did not end IDLE"))?
-            .map_err(|failure| failure.lost("IDLE"))?;
-        self.session = Some(session);
-        Ok(true)
     }
 
     async fn listen(&mut self, session: &mut Session<Transport>) -> Result<(), MailboxError> {
