@@ -278,7 +278,11 @@ impl Connect for ConnectImap {
 }
 
 fn tokens(settings: &OauthSettings, user: &str) -> Result<Arc<Tokens>, StartError> {
-    Tokens::new(settings, user).map(Arc::new).map_err(|error| StartError::Other(error.to_string()))
+    let tokens = Tokens::new(settings, user).map_err(|error| StartError::Other(error.to_string()))?;
+    if let Some(days) = tokens.expires_soon(jiff::Timestamp::now()) {
+        tracing::warn!(days, "a client secret ends soon; make a new one and put it into its file");
+    }
+    Ok(Arc::new(tokens))
 }
 
 fn login(settings: &SmtpSettings) -> Result<Login, StartError> {

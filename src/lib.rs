@@ -3,16 +3,23 @@
 //! The map: what each part is for. Arrows point one way: `api`, `web`, `commands`, `intake`, `calendar`
 //! → `desk` → `case`, `store`, `vault`, `audit`. `mail` and `case` depend on nothing of ours.
 //!
-//! - [`api`]: the HTTP interface, described by its own OpenAPI document.
-//! - [`letters`]: the words of what we send, in four languages.
-//! - [`case`]: the domain, pure: what a case is and is about.
+//! - [`api`]: HTTP: authentication, problems, one file per resource.
+//! - [`audit`]: what an entry of the audit log says, byte for byte.
+//! - [`case`]: the domain, pure: what a case is, how it is named, who may see it.
 //! - [`commands`]: one file per subcommand.
-//! - [`intake`]: from raw mail to the desk; so far its classifier.
+//! - [`daemon`]: starts the parts, stops them in order.
+//! - [`delivery`]: from the outbox to SMTP.
+//! - [`desk`]: the one place where a case changes.
+//! - [`intake`]: from raw mail to the desk: fetch, identity, trust, thread, classify.
+//! - [`letters`]: the words of what we send, in four languages.
+//! - [`logging`]: what the daemon tells its operator, and what it must never tell.
 //! - [`mail`]: what a mail is. Pure functions of bytes; knows no cases.
 //! - [`mailbox`]: where mail comes from (IMAP, Maildir), behind one trait.
-//! - [`logging`]: what the daemon tells its operator, and what it must never tell.
 //! - [`oauth`]: access tokens for IMAP and SMTP.
 //! - [`settings`]: TOML + environment + credentials → typed, validated settings.
+//! - [`store`]: the only code that speaks SQL.
+//! - [`tls`]: what we trust when we speak TLS.
+//! - [`vault`]: keys, sealing, look-up hashes.
 
 pub mod api;
 pub mod audit;

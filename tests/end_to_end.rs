@@ -54,15 +54,14 @@ async fn main_job(database: Database, hr: &'static str) {
     // The same mail again, by another way: one mail, one effect.
     deliver("anna@candidates.test", hr, &format!("X-Trace: again\n{first}"));
 
-    let answer = Answer {
-        actor: system(),
-        case: case.id,
-        version: None,
-        party: None,
-        text: format!("Dear Anna, we are looking into it. {mark}"),
-        attachments: Vec::new(),
-    };
-    app.run(answer).await.expect("answered");
+    assert_eq!(app.ask("GET", "/api/v1/cases", None, "").await.0, 401);
+    let (status, list) = app.ask("GET", "/api/v1/cases", Some(&app.lead_token), "").await;
+    assert_eq!(status, 200, "{list}");
+    assert!(list.contains(&case.reference.to_string()), "{list}");
+    let path = format!("/api/v1/cases/{}/messages", case.reference);
+    let body = format!(r#"{{"text": "Dear Anna, we are looking into it. {mark}"}}"#);
+    let (status, answer) = app.ask("POST", &path, Some(&app.lead_token), &body).await;
+    assert_eq!(status, 201, "{answer}");
     let answered = mailstack().delivered("anna@candidates.test", &format!("looking into it. {mark}"));
     let reply_to = header(&answered, "Reply-To").expect("a reply address");
     let answer_id = header(&answered, "Message-ID").expect("a Message-ID");

@@ -67,8 +67,22 @@ impl TestApp {
         self.ahead.fetch_add(i64::try_from(span.as_micros()).expect("a short span"), Ordering::Relaxed);
     }
 
-    pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.daemon.address)
+    /// Asks the API; status and body.
+    pub async fn ask(&self, method: &str, path: &str, token: Option<&str>, body: &str) -> (u16, String) {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let login = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{login}\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut stream = tokio::net::TcpStream::connect(self.daemon.address).await.expect("the API answers");
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.expect("answered");
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+        (status, answer.split_once("\r\n\r\n").map_or(String::new(), |(_, body)| body.to_owned()))
     }
 
     pub async fn read<T: Send + 'static>(
