@@ -1,13 +1,11 @@
-//! How fast mail may leave, as pure arithmetic: the caller says what time it is, and counts in the database what
-//! must survive a restart.
+//! How fast mail may leave, as pure arithmetic: the caller says what time it is. How many automatic mails a recipient
+//! may have is the desk's business.
 
 use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
-/// The window in which automatic mail to one recipient is counted.
-pub const RECIPIENT_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 
 /// At most so many mails in any minute, however the minute is laid. A token bucket would let twice as many pass
 /// where a full bucket meets its refill, and Microsoft 365 counts exactly.
@@ -40,12 +38,6 @@ impl Pace {
             }
         }
     }
-}
-
-/// Whether one more automatic mail may go to a recipient who got `sent` of them within [`RECIPIENT_WINDOW`].
-/// It ends loops with programs that answer everything and hide it.
-pub fn may_send_automatic(sent: u64, cap: u32) -> bool {
-    sent < u64::from(cap)
 }
 
 #[cfg(test)]
@@ -97,12 +89,5 @@ mod tests {
         let mut pace = Pace::new(0);
         assert_eq!(pace.take(at(0)), Ok(()));
         assert!(pace.take(at(1)).is_err());
-    }
-
-    #[test]
-    fn a_recipients_cap_is_exact() {
-        for (sent, cap, may) in [(0, 20, true), (19, 20, true), (20, 20, false), (0, 0, false)] {
-            assert_eq!(may_send_automatic(sent, cap), may, "{sent} of {cap}");
-        }
     }
 }

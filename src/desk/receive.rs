@@ -370,6 +370,7 @@ fn acknowledge(
     if silent {
         return Ok(());
     }
+    // Ends loops with programs that answer everything and hide it.
     let recipient = cx.vault().lookup().address(letter.address);
     let day = cx.now.minus(std::time::Duration::from_secs(86_400));
     let sent = cx.tx.automatic_mails_to(recipient, day)?;

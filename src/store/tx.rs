@@ -140,7 +140,6 @@ pub trait Threads {
     ) -> Result<Vec<ThreadRow>>;
     /// Everything that leads to this message leads to another conversation from now on.
     fn move_threads(&mut self, message: MessageId, case: CaseId, conversation: ConversationId) -> Result<()>;
-    fn forget_awaited(&mut self, hash: LookupHash) -> Result<()>;
 }
 
 pub trait Register {

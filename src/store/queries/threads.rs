@@ -54,12 +54,4 @@ impl Threads for Conn {
             .execute(self)?;
         Ok(())
     }
-
-    fn forget_awaited(&mut self, hash: LookupHash) -> Result<(), StoreError> {
-        diesel::delete(
-            dsl::threads.filter(dsl::hash.eq(hash)).filter(dsl::purpose.eq(ThreadPurpose::Awaited)),
-        )
-        .execute(self)?;
-        Ok(())
-    }
 }
