@@ -62,4 +62,6 @@ ids! {
     EntryId,
     /// One epoch of one folder of one mailbox.
     FolderId,
+    /// A copy of the register.
+    BackupId,
 }

@@ -11,7 +11,8 @@ pub mod reference;
 
 pub use actor::{Actor, Roles, User};
 pub use id::{
-    CaseId, ConversationId, EntryId, FolderId, MessageId, OutboxId, PartyId, PersonId, TokenId, UserId,
+    BackupId, CaseId, ConversationId, EntryId, FolderId, MessageId, OutboxId, PartyId, PersonId, TokenId,
+    UserId,
 };
 pub use kinds::{Category, Priority, Sensitivity};
 pub use model::{Channel, MessageKind, Part, Status, Trust};

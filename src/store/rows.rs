@@ -5,8 +5,9 @@ use diesel::prelude::*;
 use crate::case::access::Access;
 use crate::case::kinds::words;
 use crate::case::{
-    CaseId, Category, Channel, ConversationId, EntryId, FolderId, MessageId, MessageKind, Moment, OutboxId,
-    Part, PartyId, PersonId, Priority, Reference, Roles, Sensitivity, Status, TokenId, Trust, UserId,
+    BackupId, CaseId, Category, Channel, ConversationId, EntryId, FolderId, MessageId, MessageKind, Moment,
+    OutboxId, Part, PartyId, PersonId, Priority, Reference, Roles, Sensitivity, Status, TokenId, Trust,
+    UserId,
 };
 use crate::vault::{LookupHash, Sealed};
 
@@ -307,4 +308,14 @@ pub struct IdempotencyRow {
     pub status: i32,
     pub key: Sealed,
     pub body: Sealed,
+}
+
+#[derive(Clone, Debug, Queryable, Selectable, Insertable)]
+#[diesel(table_name = schema::backups)]
+pub struct BackupRow {
+    pub id: BackupId,
+    /// All that was committed before this moment is in the copy.
+    pub at: Moment,
+    /// When the copy was opened and read; a copy that was not is no backup yet.
+    pub verified_at: Option<Moment>,
 }

@@ -297,6 +297,14 @@ table! {
     }
 }
 
+table! {
+    backups (id) {
+        id -> Binary,
+        at -> BigInt,
+        verified_at -> Nullable<BigInt>,
+    }
+}
+
 joinable!(party_addresses -> parties (party_id));
 joinable!(api_tokens -> users (user_id));
 joinable!(register -> folders (folder_id));
@@ -323,5 +331,6 @@ allow_tables_to_appear_in_same_query!(
     people_addresses,
     audit_entries,
     leases,
-    idempotency
+    idempotency,
+    backups
 );

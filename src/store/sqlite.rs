@@ -25,6 +25,8 @@ use skip_locked;
 
 #[path = "queries/audit.rs"]
 mod audit;
+#[path = "queries/backups.rs"]
+mod backups;
 #[path = "queries/cases.rs"]
 mod cases;
 #[path = "queries/directory.rs"]

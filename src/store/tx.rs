@@ -2,23 +2,35 @@
 //! sum is [`Tx`]. Actions and reads see `&mut dyn Tx`; only the desk's runner commits.
 
 use crate::case::{
-    CaseId, Category, ConversationId, FolderId, MessageId, Moment, OutboxId, PartyId, PersonId, Priority,
-    Reference, Sensitivity, Status, TokenId, User, UserId,
+    BackupId, CaseId, Category, ConversationId, FolderId, MessageId, Moment, OutboxId, PartyId, PersonId,
+    Priority, Reference, Sensitivity, Status, TokenId, User, UserId,
 };
 use crate::vault::LookupHash;
 
 use super::StoreError;
 use super::rows::{
-    ApiTokenRow, CaseRow, ConversationRow, EntryRow, FolderRow, GrantRow, Held, IdempotencyRow, KeyRow,
-    LinkRow, MessageRow, OutboxRow, OutboxState, PartyAddressRow, PartyRow, PersonAddressRow, PersonRow,
-    RegisterRow, RegisterState, ThreadPurpose, ThreadRow, UserRow,
+    ApiTokenRow, BackupRow, CaseRow, ConversationRow, EntryRow, FolderRow, GrantRow, Held, IdempotencyRow,
+    KeyRow, LinkRow, MessageRow, OutboxRow, OutboxState, PartyAddressRow, PartyRow, PersonAddressRow,
+    PersonRow, RegisterRow, RegisterState, ThreadPurpose, ThreadRow, UserRow,
 };
 
 type Result<T> = std::result::Result<T, StoreError>;
 
 /// Everything a transaction can do.
 pub trait Tx:
-    Keys + Cases + Parties + Messages + Threads + Register + Outbox + Users + Directory + Audit + Leases + Begin
+    Keys
+    + Cases
+    + Parties
+    + Messages
+    + Threads
+    + Register
+    + Outbox
+    + Users
+    + Directory
+    + Audit
+    + Leases
+    + Backups
+    + Begin
 {
 }
 impl<T> Tx for T where
@@ -33,6 +45,7 @@ impl<T> Tx for T where
         + Directory
         + Audit
         + Leases
+        + Backups
         + Begin
 {
 }
@@ -231,4 +244,14 @@ pub trait Leases {
     /// Whether `holder` still has the lease under this number.
     fn holds_lease(&mut self, name: &str, holder: &str, fence: Fence) -> Result<bool>;
     fn release_lease(&mut self, name: &str, holder: &str) -> Result<()>;
+}
+
+pub trait Backups {
+    fn insert_backup(&mut self, row: &BackupRow) -> Result<()>;
+    fn backup(&mut self, id: BackupId) -> Result<Option<BackupRow>>;
+    /// The backup begun last, verified or not.
+    fn latest_backup(&mut self) -> Result<Option<BackupRow>>;
+    fn set_backup_verified(&mut self, id: BackupId, at: Moment) -> Result<()>;
+    /// All that was committed before this moment lies in a backup that was opened and read; `None` without one.
+    fn last_verified_backup(&mut self) -> Result<Option<Moment>>;
 }

@@ -9,8 +9,9 @@ use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 
 use crate::case::access::Access;
 use crate::case::{
-    CaseId, Category, Channel, ConversationId, EntryId, FolderId, MessageId, MessageKind, Moment, OutboxId,
-    Part, PartyId, PersonId, Priority, Reference, Roles, Sensitivity, Status, TokenId, Trust, UserId,
+    BackupId, CaseId, Category, Channel, ConversationId, EntryId, FolderId, MessageId, MessageKind, Moment,
+    OutboxId, Part, PartyId, PersonId, Priority, Reference, Roles, Sensitivity, Status, TokenId, Trust,
+    UserId,
 };
 use crate::vault::{LookupHash, Sealed};
 
@@ -91,6 +92,7 @@ bytes_column! {
     TokenId => as_bytes, |bytes| bytes.try_into().ok().map(TokenId::from_bytes);
     PersonId => as_bytes, |bytes| bytes.try_into().ok().map(PersonId::from_bytes);
     EntryId => as_bytes, |bytes| bytes.try_into().ok().map(EntryId::from_bytes);
+    BackupId => as_bytes, |bytes| bytes.try_into().ok().map(BackupId::from_bytes);
     FolderId => as_bytes, |bytes| bytes.try_into().ok().map(FolderId::from_bytes);
     LookupHash => as_stored, |bytes| bytes.try_into().ok().map(LookupHash::from_stored);
     Sealed => as_stored, |bytes| Some(Sealed::from_stored(bytes));
