@@ -16,7 +16,7 @@ words! {
 }
 words! {
     /// What kind of thing was said.
-    MessageKind { MailIn = "mail-in", MailOut = "mail-out", Acknowledgement = "acknowledgement", Note = "note", Portal = "portal" }
+    MessageKind { MailIn = "mail-in", MailOut = "mail-out", Acknowledgement = "acknowledgement", Note = "note", Notice = "notice", Portal = "portal" }
 }
 words! {
     /// How far a sender is known. Ordered: more trust is greater.

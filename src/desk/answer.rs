@@ -2,7 +2,8 @@
 //! for what came by phone or in person.
 
 use super::context::{Context, DeskError};
-use super::filing::{NewCase, NewMessage, NewParty, Post, Shelf};
+use super::filing::{NewCase, NewMessage, NewParty, Shelf};
+use super::posting::Post;
 use super::runner::Action;
 use super::view::View;
 use crate::case::access::Access;

@@ -6,6 +6,7 @@ use super::runner::Action;
 use super::view::View;
 use crate::case::access::Access;
 use crate::case::{Actor, CaseId, Category, Channel, MessageId, Part, Priority, Sensitivity, Status, UserId};
+use crate::letters::Kind;
 use crate::store::rows::{CaseRow, MessageRow};
 use crate::vault::Record;
 
@@ -50,6 +51,11 @@ impl Action for Change {
         let details =
             serde_json::json!({ "before": before, "after": describe(&case), "reason": self.changes.reason });
         cx.record(&self.actor, "case.changed", Some(&case), &details)?;
+        if let Some(Some(owner)) = self.changes.owner
+            && self.actor.user_id() != Some(owner)
+        {
+            cx.notify(owner, Kind::Notification, Some(&case))?;
+        }
         Ok(case)
     }
 }

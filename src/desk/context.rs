@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::random;
 use crate::audit;
 use crate::case::access::{Access, Standing, access};
 use crate::case::{Actor, CaseId, EntryId, Moment, User};
@@ -100,8 +101,7 @@ impl Context<'_> {
             None => self.scope(DIRECTORY)?,
         };
         let (record, key) = Record::create(&scope, "audit_entries", id.as_bytes())?;
-        let mut salt = [0; 16];
-        getrandom::fill(&mut salt).map_err(|_| SealError)?;
+        let salt = random::<16>()?;
         let text = details.to_string();
         let mut sealed = salt.to_vec();
         sealed.extend_from_slice(text.as_bytes());

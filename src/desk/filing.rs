@@ -1,19 +1,15 @@
-//! Where things are put: new cases, parties, conversations, messages with their raw bytes, outgoing mail. The
-//! actions decide; this writes the rows and seals what belongs sealed.
+//! Where things are put: new cases, parties, conversations, messages with their raw bytes. The actions decide;
+//! this writes the rows and seals what belongs sealed.
 
 use super::context::{Context, DeskError};
+use super::random;
 use super::view::View;
 use crate::case::{
-    CaseId, Category, Channel, ConversationId, MessageId, MessageKind, Moment, OutboxId, Part, PartyId,
-    PersonId, Priority, Reference, Sensitivity, Status, Trust, UserId,
+    CaseId, Category, Channel, ConversationId, MessageId, MessageKind, Moment, Part, PartyId, PersonId,
+    Priority, Reference, Sensitivity, Status, Trust, UserId,
 };
-use crate::mail::compose::{self, Outgoing};
-use crate::settings::MailboxSettings;
 use crate::store::Tx;
-use crate::store::rows::{
-    CaseRow, ConversationRow, Held, MessageRow, OutboxKind, OutboxRow, OutboxState, PartyAddressRow,
-    PartyRow, ThreadPurpose, ThreadRow,
-};
+use crate::store::rows::{CaseRow, ConversationRow, Held, MessageRow, PartyAddressRow, PartyRow};
 use crate::vault::{Key, LookupHash, Record, SealError, Sealed};
 
 /// Raw mail is sealed in pieces of this size, so that it streams.
@@ -63,6 +59,8 @@ pub enum Shelf<'a> {
     Case(&'a CaseRow, Option<ConversationId>),
     /// In no case; under a key of its own, so that discarding it erases it.
     Unfiled(Held),
+    /// A notice about no case; under a key of its own.
+    Apart,
 }
 
 impl Context<'_> {
@@ -175,12 +173,13 @@ impl Context<'_> {
     pub fn file(&mut self, new: &NewMessage<'_>, shelf: &Shelf<'_>) -> Result<Option<MessageRow>, DeskError> {
         let scope = match shelf {
             Shelf::Case(case, _) => self.scope(case.id.as_bytes())?,
-            Shelf::Unfiled(_) => self.new_scope(new.id.as_bytes(), "unfiled")?,
+            Shelf::Unfiled(_) | Shelf::Apart => self.new_scope(new.id.as_bytes(), "unfiled")?,
         };
         let (record, key) = Record::create(&scope, "messages", new.id.as_bytes())?;
         let (case_id, conversation_id, held, case_version) = match shelf {
             Shelf::Case(case, conversation) => (Some(case.id), *conversation, None, case.version),
             Shelf::Unfiled(held) => (None, None, Some(*held), 0),
+            Shelf::Apart => (None, None, None, 0),
         };
         let chunks = new.raw.chunks(CHUNK).count();
         let row = MessageRow {
@@ -220,144 +219,11 @@ impl Context<'_> {
         Ok(Some(row))
     }
 
-    /// Lays a mail to a party into the outbox, in their conversation, as a message of the case. Its Message-ID and
-    /// reply token are minted here, before the first try.
-    pub fn post(
-        &mut self,
-        case: &CaseRow,
-        conversation: &ConversationRow,
-        mail: &Post<'_>,
-    ) -> Result<MessageId, DeskError> {
-        let mailbox = self.mailbox(&conversation.mailbox)?.clone();
-        let id = MessageId::new();
-        let message_id = compose::minted_message_id(random()?, domain_of(&mailbox.address));
-        let recipient = self.shared.vault.lookup().address(mail.to);
-        let thread = |hash, purpose| ThreadRow {
-            hash,
-            purpose,
-            message_id: id,
-            case_id: case.id,
-            conversation_id: conversation.id,
-            recipient: Some(recipient),
-            expires_at: None,
-        };
-        let minted = thread(self.vault().lookup().message_id(&message_id), ThreadPurpose::Minted);
-        let token: [u8; 16] = random()?;
-        let token = data_encoding::BASE32_NOPAD.encode(&token).to_ascii_lowercase();
-        let tokened = thread(self.vault().lookup().token(&token), ThreadPurpose::Token);
-        let reply_to = match self.settings.smtp.reply_address {
-            crate::settings::ReplyAddress::Plus => Some(compose::reply_address(&mailbox.address, &token)),
-            crate::settings::ReplyAddress::None => None,
-        };
-        let outgoing = Outgoing {
-            from: crate::mail::Address { name: self.sender_name(&mailbox), address: mailbox.address.clone() },
-            to: crate::mail::Address { name: None, address: mail.to.into() },
-            reply_to: reply_to
-                .map(|address| crate::mail::Address { name: self.sender_name(&mailbox), address }),
-            subject: mail.letter.subject.clone(),
-            text: mail.letter.text.clone(),
-            html: Some(mail.letter.html.clone()),
-            attachments: mail.attachments.clone(),
-            message_id: message_id.clone(),
-            in_reply_to: mail.in_reply_to.clone(),
-            references: mail.in_reply_to.iter().cloned().collect(),
-            date: self.now.timestamp(),
-            automatic: mail.kind != OutboxKind::Answer,
-        };
-        let raw = compose::compose(&outgoing).map_err(|error| DeskError::Invalid(error.to_string()))?;
-        let mut view = View::of(&crate::mail::parse(&raw, &Default::default(), &Default::default()));
-        view.reply = mail.text.unwrap_or(&mail.letter.text).into();
-        let new = NewMessage {
-            id,
-            kind: match mail.kind {
-                OutboxKind::Acknowledgement => MessageKind::Acknowledgement,
-                OutboxKind::Answer | OutboxKind::Notification => MessageKind::MailOut,
-            },
-            at: self.now,
-            author: mail.author,
-            mailbox: &mailbox.name,
-            trust: None,
-            automatic: "none",
-            reason: None,
-            identity: None,
-            raw: &raw,
-            raw_complete: true,
-            view: &view,
-            verdict: None,
-        };
-        let row = self.file(&new, &Shelf::Case(case, Some(conversation.id)))?.ok_or(DeskError::Conflict)?;
-        self.tx.insert_thread(&minted)?;
-        self.tx.insert_thread(&tokened)?;
-        self.tx.update_message(&MessageRow { delivery: Some("waiting".into()), ..row.clone() })?;
-        let scope = self.scope(case.id.as_bytes())?;
-        let record = Record::open(&scope, "messages", id.as_bytes(), &row.key)?;
-        self.tx.insert_outbox(&OutboxRow {
-            id: OutboxId::new(),
-            message_id: id,
-            case_id: Some(case.id),
-            mailbox: mailbox.name.clone(),
-            kind: mail.kind,
-            recipient,
-            state: OutboxState::Waiting,
-            not_before: self.now,
-            attempts: 0,
-            lease_until: None,
-            lease_by: None,
-            created_at: self.now,
-            sent_at: None,
-            last_error: None,
-            null_sender: mail.kind == OutboxKind::Acknowledgement
-                && self.settings.smtp.ack_envelope == crate::settings::AckEnvelope::Null,
-            envelope: seal_envelope(&record, &mailbox.address, mail.to)?,
-            accepted: None,
-        })?;
-        Ok(id)
+    /// Opens the record of a message.
+    pub fn record_of(&mut self, row: &MessageRow) -> Result<Record, DeskError> {
+        let scope = self.scope(&scope_of(row))?;
+        Ok(Record::open(&scope, "messages", row.id.as_bytes(), &row.key)?)
     }
-
-    /// The settings of a mailbox; the first one when this one is configured no more.
-    pub fn mailbox(&self, name: &str) -> Result<&MailboxSettings, DeskError> {
-        let mailboxes = &self.settings.mailboxes;
-        mailboxes.iter().find(|mailbox| mailbox.name == name).or(mailboxes.first()).ok_or_else(|| {
-            DeskError::Invalid("no mailbox is configured; add a [[mailbox]] to the settings".into())
-        })
-    }
-
-    fn sender_name(&self, mailbox: &MailboxSettings) -> Option<String> {
-        Some(mailbox.display_name.clone().unwrap_or_else(|| self.settings.organisation.name.clone()))
-    }
-
-    /// The Message-ID of the last mail that the party wrote in this conversation, to answer to.
-    pub fn last_from_party(
-        &mut self,
-        case: &CaseRow,
-        conversation: ConversationId,
-    ) -> Result<Option<String>, DeskError> {
-        let messages = self.tx.messages_of(case.id, None, 1_000)?;
-        let last = messages
-            .iter()
-            .rev()
-            .find(|row| row.conversation_id == Some(conversation) && row.kind == MessageKind::MailIn);
-        let Some(row) = last else { return Ok(None) };
-        let scope = self.scope(case.id.as_bytes())?;
-        let record = Record::open(&scope, "messages", row.id.as_bytes(), &row.key)?;
-        Ok(View::open(&record, &row.view)?.message_id)
-    }
-}
-
-/// A mail to be posted.
-pub struct Post<'a> {
-    pub kind: OutboxKind,
-    pub to: &'a str,
-    pub letter: &'a crate::letters::Letter,
-    /// What a person wrote, for the view; the letter's text otherwise.
-    pub text: Option<&'a str>,
-    pub attachments: Vec<compose::OutgoingAttachment>,
-    pub in_reply_to: Option<String>,
-    pub author: Option<UserId>,
-}
-
-fn seal_envelope(record: &Record, from: &str, to: &str) -> Result<Sealed, SealError> {
-    record.seal("envelope", serde_json::json!({ "from": from, "to": to }).to_string().as_bytes())
 }
 
 /// Reads the whole raw mail of a message.
@@ -386,14 +252,4 @@ pub fn read_chunk(
 #[must_use]
 pub fn scope_of(row: &MessageRow) -> [u8; 16] {
     row.case_id.map_or(*row.id.as_bytes(), |case| *case.as_bytes())
-}
-
-fn random<const N: usize>() -> Result<[u8; N], SealError> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|_| SealError)?;
-    Ok(bytes)
-}
-
-fn domain_of(address: &str) -> &str {
-    address.rsplit_once('@').map_or("localhost", |(_, domain)| domain)
 }

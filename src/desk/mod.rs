@@ -8,8 +8,10 @@ pub mod context;
 pub mod filing;
 pub mod hold;
 pub mod idempotent;
+pub mod notice;
 pub mod outbox;
 pub mod people;
+pub mod posting;
 pub mod receive;
 pub mod register;
 pub mod runner;
@@ -18,3 +20,10 @@ pub mod view;
 
 pub use context::{Context, DeskError, Shared};
 pub use runner::{Action, Desk};
+
+/// Fresh random bytes.
+fn random<const N: usize>() -> Result<[u8; N], crate::vault::SealError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|_| crate::vault::SealError)?;
+    Ok(bytes)
+}

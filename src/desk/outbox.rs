@@ -102,8 +102,7 @@ impl Action for Note {
         let mut delivery = None;
         match &self.tried {
             Tried::Sent { line } => {
-                let scope = cx.scope(&scope_of(&message))?;
-                let record = Record::open(&scope, "messages", message.id.as_bytes(), &message.key)?;
+                let record = cx.record_of(&message)?;
                 next.state = OutboxState::Sent;
                 next.sent_at = Some(cx.now);
                 next.accepted = Some(record.seal("accepted", line.as_bytes())?);

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use super::context::{Context, DeskError};
-use super::filing::{NewCase, NewMessage, NewParty, Post, Shelf};
+use super::filing::{NewCase, NewMessage, NewParty, Shelf};
+use super::posting::Post;
 use super::runner::Action;
 use super::view::View;
 use crate::case::{
@@ -273,6 +274,9 @@ fn join(
     let details =
         serde_json::json!({ "message": id.to_string(), "trust": letter.from.trust, "doubt": doubt });
     cx.record(&Actor::System, "message.received", Some(&case), &details)?;
+    if let Some(owner) = case.owner_id {
+        cx.notify(owner, Kind::Notification, Some(&case))?;
+    }
     Ok(Became { state: letter.state(), message: Some(id), case: Some(case.id), opened: false })
 }
 

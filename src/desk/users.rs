@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::context::{Context, DIRECTORY, DeskError};
+use super::random;
 use super::runner::Action;
 use crate::case::actor::Role;
 use crate::case::{Actor, Moment, Roles, TokenId, User, UserId};
@@ -122,9 +123,8 @@ impl Action for AddToken {
         }
         let user =
             cx.tx.user(self.user)?.filter(|row| row.disabled_at.is_none()).ok_or(DeskError::NotFound)?;
-        let mut random = [0; 32];
-        getrandom::fill(&mut random).map_err(|_| SealError)?;
-        let secret = format!("cw_{}", data_encoding::BASE32_NOPAD.encode(&random).to_ascii_lowercase());
+        let secret =
+            format!("cw_{}", data_encoding::BASE32_NOPAD.encode(&random::<32>()?).to_ascii_lowercase());
         let id = TokenId::new();
         cx.tx.insert_token(&ApiTokenRow {
             id,

@@ -88,7 +88,7 @@ CREATE TABLE messages (
     id BYTEA PRIMARY KEY NOT NULL,
     case_id BYTEA REFERENCES cases (id),
     conversation_id BYTEA REFERENCES conversations (id),
-    kind TEXT NOT NULL CHECK (kind IN ('mail-in', 'mail-out', 'acknowledgement', 'note', 'portal')),
+    kind TEXT NOT NULL CHECK (kind IN ('mail-in', 'mail-out', 'acknowledgement', 'note', 'notice', 'portal')),
     at BIGINT NOT NULL,
     author_id BYTEA,
     mailbox TEXT NOT NULL,

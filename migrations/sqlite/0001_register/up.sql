@@ -88,7 +88,7 @@ CREATE TABLE messages (
     id BLOB PRIMARY KEY NOT NULL,
     case_id BLOB REFERENCES cases (id),
     conversation_id BLOB REFERENCES conversations (id),
-    kind TEXT NOT NULL CHECK (kind IN ('mail-in', 'mail-out', 'acknowledgement', 'note', 'portal')),
+    kind TEXT NOT NULL CHECK (kind IN ('mail-in', 'mail-out', 'acknowledgement', 'note', 'notice', 'portal')),
     at INTEGER NOT NULL,
     author_id BLOB,
     mailbox TEXT NOT NULL,
