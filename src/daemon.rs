@@ -46,6 +46,10 @@ pub enum StartError {
     Rules(#[from] RuleError),
     #[error(transparent)]
     Smtp(#[from] SendError),
+    /// A command could not do what was rightly asked.
+    #[error("{0}")]
+    Failed(String),
+    /// The asking or the settings are wrong.
     #[error("{0}")]
     Other(String),
 }
@@ -93,10 +97,16 @@ impl Register {
 
     /// Waits until all that was asked is committed.
     pub async fn close(self) {
-        let Self { desk, threads, .. } = self;
+        let Self { desk, threads, store, .. } = self;
         drop(desk);
-        if tokio::task::spawn_blocking(move || threads.join()).await.is_err() {
-            tracing::error!("the desk could not be waited for");
+        let settled = tokio::task::spawn_blocking(move || {
+            threads.join();
+            store.settle()
+        });
+        match settled.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the database's log stays beside its file"),
+            Err(_) => tracing::error!("the desk could not be waited for"),
         }
     }
 }

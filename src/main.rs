@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use caseward::case::actor::Role;
 use caseward::commands;
+use caseward::commands::backup::Task;
 use clap::{Parser, Subcommand};
 
 /// Turns an HR mailbox into a case register that a court could read.
@@ -74,6 +75,26 @@ enum Command {
     /// The master key.
     #[command(subcommand)]
     Key(Key),
+    /// A verified copy of the register, while the daemon runs. PostgreSQL: before and after pg_dump.
+    Backup {
+        /// The new file (SQLite).
+        #[arg(required_unless_present_any = ["begin", "verify"])]
+        file: Option<PathBuf>,
+        /// PostgreSQL: mark that pg_dump is about to run.
+        #[arg(long, conflicts_with_all = ["file", "verify"])]
+        begin: bool,
+        /// Open a copy restored into this database, and note that it is a backup to rely on.
+        #[arg(long, value_name = "URL", conflicts_with = "file")]
+        verify: Option<String>,
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Put a backup in the place of a register that is lost (SQLite); overwrites nothing.
+    Restore {
+        file: PathBuf,
+        #[command(flatten)]
+        config: Config,
+    },
     /// Print the OpenAPI document of the API.
     Openapi,
 }
@@ -150,6 +171,15 @@ fn main() -> ExitCode {
             commands::directory::import(config.config.as_deref(), &path)
         }
         Command::Key(Key::New { path }) => commands::key::new(&path),
+        Command::Backup { file, begin: _, verify, config } => {
+            let task = match (&file, &verify) {
+                (Some(file), _) => Task::Copy(file),
+                (None, Some(url)) => Task::Verify(url),
+                (None, None) => Task::Begin,
+            };
+            commands::backup::run(config.config.as_deref(), task)
+        }
+        Command::Restore { file, config } => commands::restore::run(config.config.as_deref(), &file),
         Command::Openapi => commands::openapi(),
     }
 }

@@ -81,7 +81,7 @@ impl From<DeskError> for Problem {
             DeskError::Refused(_) => StatusCode::FORBIDDEN,
             DeskError::Conflict => StatusCode::PRECONDITION_FAILED,
             DeskError::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            DeskError::Store(StoreError::Unavailable(_)) => {
+            DeskError::Store(StoreError::Unavailable(_) | StoreError::Unwritable(_)) => {
                 tracing::warn!(%error, "a request waits for the database");
                 return Self::new(
                     StatusCode::SERVICE_UNAVAILABLE,

@@ -1,13 +1,16 @@
 //! The subcommands of the command line, one file each. What they print on standard output is for people or pipes;
 //! errors go to standard error as one sentence with the remedy.
 
+pub mod backup;
 pub mod check;
 pub mod classify;
 pub mod demo;
 pub mod directory;
 pub mod import;
 pub mod key;
+mod new_file;
 pub mod parse;
+pub mod restore;
 pub mod serve;
 pub mod user;
 
@@ -16,7 +19,10 @@ use std::process::ExitCode;
 
 use crate::case::Moment;
 use crate::daemon::{Register, StartError};
+use crate::delivery::SendError;
+use crate::desk::DeskError;
 use crate::settings::{self, Settings, SettingsError};
+use crate::store::StoreError;
 
 /// Reads the settings at `path`, or at `CASEWARD_CONFIG`, or the packaged place.
 pub fn settings(path: Option<&Path>) -> Result<Settings, SettingsError> {
@@ -61,10 +67,12 @@ pub fn failed(error: &StartError) -> ExitCode {
         | StartError::Other(_)
         | StartError::Letters(_)
         | StartError::Rules(_) => ExitCode::from(2),
-        StartError::Store(crate::store::StoreError::Unusable(_)) => ExitCode::from(2),
-        StartError::Desk(crate::desk::DeskError::Store(crate::store::StoreError::Unusable(_))) => {
-            ExitCode::from(2)
-        }
+        StartError::Smtp(SendError::Misconfigured(_)) => ExitCode::from(2),
+        StartError::Store(error) | StartError::Desk(DeskError::Store(error)) => match error {
+            // Waiting mends these.
+            StoreError::Unavailable(_) | StoreError::Query(_) => ExitCode::FAILURE,
+            _ => ExitCode::from(2),
+        },
         _ => ExitCode::FAILURE,
     }
 }

@@ -27,12 +27,21 @@ pub fn open_vault(store: &Store, master: MasterKey, now: Moment) -> Result<Vault
 fn open(tx: &mut dyn Tx, master: &MasterKey, now: Moment) -> Result<Key, DeskError> {
     // Two daemons may start on an empty register together.
     tx.lock_intake()?;
-    let Some(row) = tx.key(LOOKUP)? else {
-        new_scope(tx, master.key(), DIRECTORY, "directory", now)?;
-        return new_scope(tx, master.key(), LOOKUP, "lookup", now);
-    };
+    if let Some(key) = lookup_key(tx, master)? {
+        return Ok(key);
+    }
+    new_scope(tx, master.key(), DIRECTORY, "directory", now)?;
+    new_scope(tx, master.key(), LOOKUP, "lookup", now)
+}
+
+/// The look-up key, if the register has one already.
+///
+/// # Errors
+/// When the master key is not the register's.
+pub fn lookup_key(tx: &mut dyn Tx, master: &MasterKey) -> Result<Option<Key>, DeskError> {
+    let Some(row) = tx.key(LOOKUP)? else { return Ok(None) };
     let field = Field { table: "vault_keys", id: LOOKUP, column: "wrapped" };
-    master.key().unwrap_key(&field, &row.wrapped).map_err(|_| {
+    master.key().unwrap_key(&field, &row.wrapped).map(Some).map_err(|_| {
         StoreError::Unusable(
             "the master key is not the one this register was made with; put the right file at vault.master_key".into(),
         )

@@ -2,6 +2,7 @@
 //! audit entry and lays mail into the outbox, all in one savepoint; the [`runner`] commits. Nobody else writes.
 
 pub mod answer;
+pub mod backup;
 pub mod bootstrap;
 pub mod change;
 pub mod context;

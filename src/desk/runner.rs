@@ -188,7 +188,10 @@ fn one_by_one(writer: &mut Writer, group: Vec<Box<dyn Job>>, shared: &Shared) {
     for job in group {
         let mut alone = [job];
         let mut done = commit(writer, &mut alone, shared);
-        if let Err(DeskError::Store(StoreError::Unavailable(_) | StoreError::Query(_))) = &done {
+        if let Err(DeskError::Store(
+            StoreError::Unavailable(_) | StoreError::Unwritable(_) | StoreError::Query(_),
+        )) = &done
+        {
             std::thread::sleep(RECONNECT_AFTER);
             done =
                 writer.reconnect().map_err(DeskError::from).and_then(|()| commit(writer, &mut alone, shared));

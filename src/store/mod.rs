@@ -1,6 +1,7 @@
 //! The only code that speaks SQL. A [`Store`] answers reads on a bounded queue to threads of its own; a
 //! [`Writer`] is handed to the desk's runner. The queries are written once and mounted for each database.
 
+pub mod copy;
 #[expect(clippy::duplicate_mod, reason = "the queries are written once and mounted for each database")]
 mod postgres;
 pub mod rows;
@@ -28,7 +29,10 @@ pub enum StoreError {
     /// Wrong settings, missing rights, a newer schema: a person must act.
     #[error("{0}")]
     Unusable(String),
-    /// Gone, locked or full for now: try again.
+    /// Full or read-only: a person must act, and then it goes on by itself.
+    #[error("{0}")]
+    Unwritable(String),
+    /// Gone or locked for now: try again.
     #[error("{0}")]
     Unavailable(String),
     /// The file is damaged.
@@ -59,10 +63,10 @@ impl From<DieselError> for StoreError {
             return Self::Unavailable("the database is locked by another program; close it".into());
         }
         if has("disk is full") || has("No space left") || has("disk I/O error") {
-            return Self::Unavailable("the disk with the database is full or failing; make room".into());
+            return Self::Unwritable("the disk with the database is full or failing; make room".into());
         }
         if has("readonly database") {
-            return Self::Unavailable(
+            return Self::Unwritable(
                 "the database is read-only; give the daemon's user the right to write it".into(),
             );
         }
@@ -79,6 +83,17 @@ enum Backend {
 }
 
 impl Backend {
+    fn new(
+        url: &str,
+        password: Option<&SecretString>,
+        ca_file: Option<&std::path::Path>,
+    ) -> Result<Self, StoreError> {
+        Ok(match url.strip_prefix("sqlite:") {
+            Some(path) => Self::Sqlite(PathBuf::from(path.strip_prefix("//").unwrap_or(path))),
+            None => Self::Postgres(Box::new(postgres::Server::new(url, password, ca_file)?)),
+        })
+    }
+
     fn connect(&self) -> Result<Box<dyn Connection>, StoreError> {
         Ok(match self {
             Self::Sqlite(path) => Box::new(sqlite::connect(path)?),
@@ -119,12 +134,11 @@ impl Store {
         ca_file: Option<&std::path::Path>,
         readers: u8,
     ) -> Result<Self, StoreError> {
-        let backend = match url.strip_prefix("sqlite:") {
-            Some(path) => Backend::Sqlite(PathBuf::from(path.strip_prefix("//").unwrap_or(path))),
-            None => Backend::Postgres(Box::new(postgres::Server::new(url, password, ca_file)?)),
-        };
+        let backend = Backend::new(url, password, ca_file)?;
         match &backend {
-            Backend::Sqlite(path) => migrate(&mut sqlite::connect(path)?, sqlite::MIGRATIONS)?,
+            Backend::Sqlite(path) => sqlite::with_migration_lock(&mut sqlite::connect(path)?, |conn| {
+                migrate(conn, sqlite::MIGRATIONS)
+            })?,
             Backend::Postgres(server) => postgres::with_migration_lock(&mut server.connect()?, |conn| {
                 migrate(conn, postgres::MIGRATIONS)
             })?,
@@ -245,22 +259,46 @@ fn migrate<C>(conn: &mut C, migrations: EmbeddedMigrations) -> Result<(), StoreE
 where
     C: MigrationHarness<C::Backend> + diesel::Connection,
 {
-    use diesel::migration::MigrationSource;
-    let failed = |error: &dyn std::fmt::Display| {
-        StoreError::Unusable(format!("the database schema cannot be brought up to date: {error}"))
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| match error.downcast::<DieselError>() {
+        Ok(error) => match StoreError::from(*error) {
+            StoreError::Query(error) => unmigrated(&error),
+            known => known,
+        },
+        Err(error) => unmigrated(error.as_ref()),
     };
-    let known: Vec<String> = MigrationSource::<C::Backend>::migrations(&migrations)
-        .map_err(|error| failed(&error))?
-        .iter()
-        .map(|migration| migration.name().version().to_string())
-        .collect();
-    let applied = conn.applied_migrations().map_err(|error| failed(&error))?;
+    let known = versions::<C::Backend>(&migrations)?;
+    let applied = conn.applied_migrations().map_err(failed)?;
     if applied.iter().any(|version| !known.contains(&version.to_string())) {
         return Err(StoreError::Unusable(
             "the database was made by a newer caseward; install that version or a newer one".into(),
         ));
     }
-    conn.run_pending_migrations(migrations).map_err(|error| failed(&error))?;
+    conn.run_pending_migrations(migrations).map_err(failed)?;
+    Ok(())
+}
+
+fn unmigrated(error: &dyn std::error::Error) -> StoreError {
+    StoreError::Unusable(format!("the database schema cannot be brought up to date: {error}"))
+}
+
+fn versions<B: diesel::backend::Backend>(migrations: &EmbeddedMigrations) -> Result<Vec<String>, StoreError> {
+    let migrations = diesel::migration::MigrationSource::<B>::migrations(migrations);
+    let migrations = migrations.map_err(|error| unmigrated(error.as_ref()))?;
+    Ok(migrations.iter().map(|migration| migration.name().version().to_string()).collect())
+}
+
+/// Refuses a copy whose schema is none of ours or newer than this program.
+fn known_schema(applied: Result<Vec<String>, DieselError>, known: &[String]) -> Result<(), copy::CopyError> {
+    let applied = applied.map_err(|error| match StoreError::from(error) {
+        StoreError::Query(_) => copy::CopyError::Foreign,
+        other => other.into(),
+    })?;
+    if applied.is_empty() {
+        return Err(copy::CopyError::Foreign);
+    }
+    if applied.iter().any(|version| !known.contains(version)) {
+        return Err(copy::CopyError::Newer);
+    }
     Ok(())
 }
 

@@ -14,6 +14,7 @@ use tokio::runtime::Runtime;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::StoreError;
+use super::copy::CopyError;
 use super::tx::Begin;
 
 pub type Conn = AsyncConnectionWrapper<AsyncPgConnection>;
@@ -127,7 +128,8 @@ pub fn with_migration_lock<T>(
     conn: &mut Conn,
     work: impl FnOnce(&mut Conn) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    conn.batch_execute(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK})"))?;
+    // Waiting for another daemon's migration takes as long as it takes, and so does one's own.
+    conn.batch_execute(&format!("SET statement_timeout = 0; SELECT pg_advisory_lock({MIGRATION_LOCK})"))?;
     let done = work(conn);
     conn.batch_execute(&format!("SELECT pg_advisory_unlock({MIGRATION_LOCK})"))?;
     done
@@ -161,4 +163,13 @@ impl Begin for Conn {
     fn ping(&mut self) -> Result<(), StoreError> {
         Ok(self.batch_execute("SELECT 1")?)
     }
+}
+
+/// Opens a restored copy for reading alone. PostgreSQL itself refused a damaged dump when it was restored.
+pub fn open_copy(server: &Server) -> Result<Conn, CopyError> {
+    let mut conn = server.connect()?;
+    conn.batch_execute("SET default_transaction_read_only = on; SET statement_timeout = 0")
+        .map_err(StoreError::from)?;
+    super::known_schema(backups::applied(&mut conn), &super::versions::<Db>(&MIGRATIONS)?)?;
+    Ok(conn)
 }

@@ -305,6 +305,13 @@ table! {
     }
 }
 
+// The account of migrations is the library's own.
+table! {
+    __diesel_schema_migrations (version) {
+        version -> Text,
+    }
+}
+
 joinable!(party_addresses -> parties (party_id));
 joinable!(api_tokens -> users (user_id));
 joinable!(register -> folders (folder_id));

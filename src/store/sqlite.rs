@@ -8,6 +8,7 @@ use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
 use super::StoreError;
+use super::copy::CopyError;
 use super::tx::Begin;
 
 pub type Conn = SqliteConnection;
@@ -71,6 +72,14 @@ pub fn connect(path: &Path) -> Result<Conn, StoreError> {
     Ok(conn)
 }
 
+/// Runs `work` while no other process migrates; it is done whole or not at all.
+pub fn with_migration_lock(
+    conn: &mut Conn,
+    work: impl FnOnce(&mut Conn) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    conn.exclusive_transaction(work)
+}
+
 impl Begin for Conn {
     fn begin_write(&mut self) -> Result<(), StoreError> {
         // A deferred transaction that reads and then writes fails at once if another wrote in between.
@@ -100,4 +109,76 @@ impl Begin for Conn {
     fn ping(&mut self) -> Result<(), StoreError> {
         Ok(self.batch_execute("SELECT 1")?)
     }
+}
+
+/// Empties the write-ahead log into the file.
+pub fn checkpoint(conn: &mut Conn) -> Result<(), StoreError> {
+    Ok(conn.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")?)
+}
+
+/// Writes a consistent copy into `path` while others go on writing.
+pub fn copy(conn: &mut Conn, path: &Path) -> Result<(), StoreError> {
+    // One statement sees one state; unlike the backup interface it need not start again when somebody writes.
+    diesel::sql_query("VACUUM INTO ?")
+        .bind::<diesel::sql_types::Text, _>(path.to_string_lossy().into_owned())
+        .execute(conn)
+        .map(drop)
+        .map_err(|error| match StoreError::from(error) {
+            StoreError::Unavailable(_) => {
+                StoreError::Unavailable("the disk it is written to is full or failing; make room".into())
+            }
+            other => other,
+        })
+}
+
+/// Opens a finished file without changing a byte of it or leaving anything beside it.
+pub fn open_copy(path: &Path) -> Result<Conn, CopyError> {
+    let beside = |end: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        std::fs::metadata(name).is_ok_and(|about| about.len() > 0)
+    };
+    if beside("-wal") || beside("-journal") {
+        return Err(CopyError::InUse);
+    }
+    let mut conn = Conn::establish(&format!("file:{}?mode=ro&immutable=1", escaped(path)))
+        .map_err(|error| StoreError::Unusable(format!("it cannot be opened ({error})")))?;
+    let damaged = |error: &dyn std::fmt::Display| CopyError::Damaged(error.to_string());
+    let tables: i64 = diesel::sql_query("SELECT count(*) AS number FROM sqlite_schema")
+        .get_result::<Number>(&mut conn)
+        .map_err(|error| {
+            // A file that does not begin like a database is something else; one that does is damaged.
+            if error.to_string().contains("not a database") { CopyError::Foreign } else { damaged(&error) }
+        })?
+        .number;
+    if tables == 0 {
+        return Err(CopyError::Foreign);
+    }
+    let found: Vec<Line> =
+        diesel::sql_query("SELECT integrity_check AS line FROM pragma_integrity_check LIMIT 2")
+            .load(&mut conn)
+            .map_err(|error| damaged(&error))?;
+    match found.as_slice() {
+        [Line { line }] if line == "ok" => {}
+        _ => return Err(CopyError::Damaged("its pages contradict each other".into())),
+    }
+    super::known_schema(backups::applied(&mut conn), &super::versions::<Db>(&MIGRATIONS)?)?;
+    Ok(conn)
+}
+
+/// A path within a URI of SQLite.
+fn escaped(path: &Path) -> String {
+    path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23")
+}
+
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    number: i64,
+}
+
+#[derive(QueryableByName)]
+struct Line {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    line: String,
 }

@@ -241,7 +241,7 @@ fn write_private(path: &std::path::Path, text: &str) {
 }
 
 /// A new, empty database on the server that `CASEWARD_TEST_POSTGRES` names.
-fn fresh_postgres() -> String {
+pub fn fresh_postgres() -> String {
     let server = std::env::var("CASEWARD_TEST_POSTGRES")
         .expect("CASEWARD_TEST_POSTGRES names a PostgreSQL server; run the tests by tests/run");
     let name = format!("caseward_{}", uuid::Uuid::now_v7().simple());

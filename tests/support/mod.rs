@@ -3,3 +3,4 @@
 pub mod app;
 #[allow(dead_code, reason = "each test program uses its own part of this")]
 pub mod mailstack;
+pub mod site;

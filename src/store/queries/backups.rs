@@ -6,8 +6,14 @@ use super::Conn;
 use crate::case::{BackupId, Moment};
 use crate::store::StoreError;
 use crate::store::rows::BackupRow;
+use crate::store::schema::__diesel_schema_migrations as migrations;
 use crate::store::schema::backups::dsl;
 use crate::store::tx::Backups;
+
+/// The migrations that were run here.
+pub fn applied(conn: &mut Conn) -> QueryResult<Vec<String>> {
+    migrations::table.select(migrations::version).load(conn)
+}
 
 impl Backups for Conn {
     fn insert_backup(&mut self, row: &BackupRow) -> Result<(), StoreError> {
