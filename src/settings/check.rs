@@ -42,6 +42,7 @@ pub(super) fn check(settings: &Settings, origins: &Origins) -> Checked {
     organisation(&settings.organisation)?;
     database(&settings.database, origins)?;
     api(&settings.api)?;
+    super::access::check(&settings.access)?;
     intake(&settings.intake)?;
     smtp(&settings.smtp, origins)?;
     mailboxes(&settings.mailboxes)?;

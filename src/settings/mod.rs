@@ -1,6 +1,7 @@
 //! TOML + environment + credentials → typed, validated settings; every error names the key and the file.
 //! Plain values only: nothing here connects, opens or resolves anything but the settings' own files.
 
+mod access;
 mod check;
 mod check_mailbox;
 mod de;
@@ -21,6 +22,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+pub use access::AccessSettings;
 pub use check::{CATEGORIES, LANGUAGES};
 pub use load::{SettingsError, environment, load};
 pub use mailbox::{After, MailboxSettings, OauthSettings, Since, Source, Tls, TrustSettings};
@@ -35,6 +37,7 @@ pub struct Settings {
     pub database: Database,
     pub vault: Vault,
     pub api: Api,
+    pub access: AccessSettings,
     pub intake: Intake,
     #[serde(rename = "mailbox")]
     pub mailboxes: Vec<MailboxSettings>,

@@ -45,6 +45,8 @@ fn bad_files() -> Vec<String> {
         whole("[api]\ntimeout = \"soon\"\n"),
         whole("[api]\ntimeout = true\n"),
         whole("[api]\n\n\ntimeout = \"2d\"\n"),
+        whole("[access]\noutside_contacts = [\"one\", \"two\", \"three\"]\n"),
+        whole("[access]\noutside_contacts = [\"one\", \"one\"]\n"),
         whole("[intake]\nmax_depth = 1000\n"),
         whole("[organisation]\nlanguage = \"it\"\n"),
         whole("[organisation]\nname = \"\"\n"),
