@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use sha2::Digest;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +15,7 @@ use crate::delivery::worker::Worker;
 use crate::delivery::{Login, SendError, Transport};
 use crate::desk::bootstrap::open_vault;
 use crate::desk::runner::Threads;
+use crate::desk::trace::Trace;
 use crate::desk::{Desk, DeskError, Shared};
 use crate::intake::classify::{RuleClassifier, RuleError};
 use crate::intake::numbering::RegisterNumbers;
@@ -25,6 +27,7 @@ use crate::mailbox::imap::Imap;
 use crate::mailbox::maildir::Maildir;
 use crate::mailbox::{Mailbox, MailboxError};
 use crate::oauth::Tokens;
+use crate::sequencer::Sequencer;
 use crate::settings::{MailboxSettings, OauthSettings, Settings, SettingsError, SmtpSettings, Source};
 use crate::store::{Store, StoreError};
 use crate::vault::{KeyFileError, MasterKey};
@@ -95,8 +98,23 @@ impl Register {
         Ok(Self { store, desk, shared, preparation, threads })
     }
 
+    /// Who keeps the audit log's tree up.
+    #[must_use]
+    pub fn sequencer(&self, settings: &Settings, holder: &str) -> Sequencer {
+        Sequencer {
+            store: self.store.clone(),
+            desk: self.desk.clone(),
+            shared: Arc::clone(&self.shared),
+            holder: holder.into(),
+            dir: settings.audit_dir(),
+        }
+    }
+
     /// Waits until all that was asked is committed.
     pub async fn close(self) {
+        let sequencer = self.sequencer(&self.shared.settings(), &holder());
+        sequencer.finish().await;
+        drop(sequencer);
         let Self { desk, threads, store, .. } = self;
         drop(desk);
         let settled = tokio::task::spawn_blocking(move || {
@@ -168,6 +186,9 @@ impl Daemon {
             per_minute: settings.smtp.per_minute,
         };
         delivery.spawn(worker.run(stop_delivery.clone()));
+        let sequencer = register.sequencer(&settings, &holder);
+        delivery.spawn(sequencer.run(stop_delivery.clone()));
+        register.desk.run(settings_in_force("daemon.started", &settings)).await?;
         let mut intake = JoinSet::new();
         let mut pulses = Vec::new();
         for mailbox in &settings.mailboxes {
@@ -202,6 +223,16 @@ impl Daemon {
         while self.delivery.join_next().await.is_some() {}
         self.register.close().await;
     }
+}
+
+/// The entry that says which settings hold from now on, by their digest: a change between two of them shows.
+#[must_use]
+pub fn settings_in_force(action: &'static str, settings: &Settings) -> Trace {
+    let digest = sha2::Sha256::digest(format!("{settings:?}{}", settings.database.url).as_bytes());
+    let details = serde_json::json!({
+        "settings": data_encoding::HEXLOWER.encode(&digest), "program": env!("CARGO_PKG_VERSION"),
+    });
+    Trace::system(action, details)
 }
 
 /// How the mailboxes are, asked anew each time.

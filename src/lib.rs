@@ -4,7 +4,7 @@
 //! → `desk` → `case`, `store`, `vault`, `audit`. `mail` and `case` depend on nothing of ours.
 //!
 //! - [`api`]: HTTP: authentication, problems, one file per resource.
-//! - [`audit`]: what an entry of the audit log says, byte for byte.
+//! - [`audit`]: the audit log as bytes: entries, Merkle tree, checkpoints, proofs, exports.
 //! - [`case`]: the domain, pure: what a case is, how it is named, who may see it.
 //! - [`commands`]: one file per subcommand.
 //! - [`daemon`]: starts the parts, stops them in order.
@@ -16,6 +16,7 @@
 //! - [`mail`]: what a mail is. Pure functions of bytes; knows no cases.
 //! - [`mailbox`]: where mail comes from (IMAP, Maildir), behind one trait.
 //! - [`oauth`]: access tokens for IMAP and SMTP.
+//! - [`sequencer`]: keeps the audit log's tree up with what is committed.
 //! - [`settings`]: TOML + environment + credentials → typed, validated settings.
 //! - [`store`]: the only code that speaks SQL.
 //! - [`tls`]: what we trust when we speak TLS.
@@ -34,6 +35,7 @@ pub mod logging;
 pub mod mail;
 pub mod mailbox;
 pub mod oauth;
+pub mod sequencer;
 pub mod settings;
 pub mod store;
 pub mod tls;

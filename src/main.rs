@@ -95,6 +95,9 @@ enum Command {
         #[command(flatten)]
         config: Config,
     },
+    /// The log of all that was done: verify, export, prove.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Print the OpenAPI document of the API.
     Openapi,
 }
@@ -150,6 +153,64 @@ enum Key {
     },
 }
 
+#[derive(Subcommand)]
+enum Audit {
+    /// Verify every entry: of the register, or of an export or a proof with the public key alone.
+    Verify {
+        /// What `audit export` or `audit prove` wrote; the register otherwise.
+        what: Option<PathBuf>,
+        /// The log's public key as `audit key` prints it, or a file that holds it.
+        #[arg(long)]
+        key: Option<String>,
+        /// A checkpoint that was kept elsewhere, such as a witness's; may be given more than once.
+        #[arg(long = "checkpoint")]
+        checkpoints: Vec<PathBuf>,
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Write the log: to a file if the name has an extension, to a directory of tiles (C2SP tlog-tiles) otherwise.
+    Export {
+        path: PathBuf,
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Print the proof that an entry stands in the log.
+    Prove {
+        /// Its id or its place.
+        entry: String,
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Print all entries of a case with their details. This is entered, too.
+    Show {
+        /// The case's reference.
+        #[arg(long)]
+        case: String,
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Print the public key, which is all that somebody outside needs to verify the log.
+    Key {
+        #[command(flatten)]
+        config: Config,
+    },
+}
+
+fn audit(command: Audit) -> ExitCode {
+    use commands::audit;
+    match command {
+        Audit::Verify { what, key, checkpoints, config } => {
+            let asked =
+                audit::Verify { what: what.as_deref(), key: key.as_deref(), checkpoints: &checkpoints };
+            audit::verify(config.config.as_deref(), &asked)
+        }
+        Audit::Export { path, config } => audit::export(config.config.as_deref(), &path),
+        Audit::Prove { entry, config } => audit::prove(config.config.as_deref(), &entry),
+        Audit::Show { case, config } => audit::show(config.config.as_deref(), &case),
+        Audit::Key { config } => audit::key(config.config.as_deref()),
+    }
+}
+
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Demo { listen, dir } => commands::demo::run(listen, &dir),
@@ -180,6 +241,7 @@ fn main() -> ExitCode {
             commands::backup::run(config.config.as_deref(), task)
         }
         Command::Restore { file, config } => commands::restore::run(config.config.as_deref(), &file),
+        Command::Audit(command) => audit(command),
         Command::Openapi => commands::openapi(),
     }
 }

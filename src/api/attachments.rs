@@ -45,7 +45,7 @@ async fn raw(
     let pieces = stream::iter(0..row.raw_chunks).then(move |seq| {
         let (state, caller) = (state.clone(), caller.clone());
         async move {
-            let piece = state.read(&caller, move |reading| {
+            let piece = state.read_on(&caller, move |reading| {
                 let row = reading.message(message)?;
                 let record = reading.open_message(&row)?;
                 Ok(Bytes::copy_from_slice(&read_chunk(reading.tx, &record, &row, seq)?))

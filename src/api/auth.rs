@@ -13,6 +13,7 @@ use super::limit::Key;
 use super::problem::Problem;
 use crate::case::{Actor, TokenId, User};
 use crate::desk::DeskError;
+use crate::desk::trace::Trace;
 use crate::desk::users::{TouchToken, user_of};
 
 /// The last use of a token is noted no finer than this.
@@ -50,7 +51,17 @@ pub async fn guard(
     let caller = match caller(&state, request.headers()).await {
         Ok(caller) => caller,
         Err(problem) => {
-            state.limiter.check(Key::peer(request.peer_addr().map(|peer| peer.ip())))?;
+            let peer = request.peer_addr().map(|peer| peer.ip());
+            state.limiter.check(Key::peer(peer))?;
+            if bearer(request.headers()).is_some() {
+                let details = serde_json::json!({ "peer": peer.map(|peer| peer.to_string()) });
+                let (desk, trace) = (state.api.desk.clone(), Trace::system("token.use.refused", details));
+                actix_web::rt::spawn(async move {
+                    if let Err(error) = desk.run(trace).await {
+                        tracing::error!(%error, "a refusal could not be entered into the audit log");
+                    }
+                });
+            }
             return Err(problem.into());
         }
     };

@@ -12,9 +12,10 @@ use serde::de::DeserializeOwned;
 use super::State;
 use super::auth::Caller;
 use super::problem::Problem;
-use super::reading::Reading;
+use super::reading::{ReadTrace, Reading};
 use crate::case::Moment;
 use crate::desk::idempotent::{Claim, Once, Reply};
+use crate::desk::trace::Trace;
 use crate::desk::{Action, DeskError};
 use crate::vault::LookupHash;
 
@@ -115,8 +116,44 @@ pub fn moment(text: &str) -> Result<Moment, Problem> {
 }
 
 impl State {
-    /// Reads in the caller's name.
+    /// Reads in the caller's name. What was read of confidential content is in the audit log before it is answered,
+    /// and what was refused soon after: a refusal takes no longer for what exists than for what does not.
     pub async fn read<T, F>(&self, caller: &Caller, read: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Reading<'_>) -> Result<T, DeskError> + Send + 'static,
+    {
+        let (done, trace) = self.look(caller, read).await?;
+        let (refused, done) = match done {
+            Ok(done) => (None, Ok(done)),
+            Err(error) => (trace.refused(&error), Err(error)),
+        };
+        if let Some(event) = refused {
+            let (desk, trace) = (self.api.desk.clone(), Trace { actor: caller.actor(), events: vec![event] });
+            actix_web::rt::spawn(async move {
+                if let Err(error) = desk.run(trace).await {
+                    tracing::error!(%error, "a refusal could not be entered into the audit log");
+                }
+            });
+        }
+        let done = done?;
+        let events = trace.read();
+        if !events.is_empty() {
+            self.api.desk.run(Trace { actor: caller.actor(), events }).await?;
+        }
+        Ok(done)
+    }
+
+    /// Goes on with what [`State::read`] began, such as the next piece of a mail: the log has it already.
+    pub async fn read_on<T, F>(&self, caller: &Caller, read: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Reading<'_>) -> Result<T, DeskError> + Send + 'static,
+    {
+        Ok(self.look(caller, read).await?.0?)
+    }
+
+    async fn look<T, F>(&self, caller: &Caller, read: F) -> Result<(Result<T, DeskError>, ReadTrace), Problem>
     where
         T: Send + 'static,
         F: FnOnce(&mut Reading<'_>) -> Result<T, DeskError> + Send + 'static,
@@ -124,7 +161,9 @@ impl State {
         let (shared, user) = (std::sync::Arc::clone(&self.api.shared), caller.user.clone());
         let done = self.api.store.read(move |tx| {
             let now = shared.now();
-            read(&mut Reading { tx, shared: &shared, user: &user, now })
+            let mut reading = Reading::new(tx, &shared, &user, now);
+            let done = read(&mut reading);
+            Ok::<_, DeskError>((done, reading.into_trace()))
         });
         Ok(done.await?)
     }
@@ -146,7 +185,7 @@ impl State {
             action,
             claim: input.claim,
             reply: move |cx: &mut crate::desk::Context<'_>, output| {
-                reply(&mut Reading { tx: cx.tx, shared: cx.shared, user: &user, now: cx.now }, output)
+                reply(&mut Reading::new(cx.tx, cx.shared, &user, cx.now), output)
             },
         };
         Ok(respond(self.api.desk.run(once).await?))

@@ -1,15 +1,16 @@
 //! What a caller may read, and the errors that all routes share in the document. Access is asked anew at each read:
 //! what may not be seen is not found, and of a stub nothing but its outline is given.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 
 use crate::case::access::Access;
-use crate::case::{CaseId, MessageId, Moment, Reference, User};
+use crate::case::{CaseId, MessageId, Moment, Reference, Sensitivity, User};
 use crate::desk::context::{access_to, open_record};
 use crate::desk::filing::scope_of;
 use crate::desk::hold::may_see_unfiled;
+use crate::desk::trace::Event;
 use crate::desk::{DeskError, Shared};
 use crate::store::Tx;
 use crate::store::rows::{CaseRow, MessageRow};
@@ -21,9 +22,54 @@ pub struct Reading<'a> {
     pub shared: &'a Shared,
     pub user: &'a User,
     pub now: Moment,
+    /// For the audit log.
+    trace: ReadTrace,
 }
 
-impl Reading<'_> {
+/// What a read opened and what it was about.
+#[derive(Default)]
+pub struct ReadTrace {
+    /// The case that was asked for last; a refusal names it.
+    asked: Option<CaseId>,
+    /// Whether the content of a scope must leave an entry when it is read.
+    guarded: BTreeMap<[u8; 16], Option<&'static str>>,
+    /// The records that were opened under guarded scopes.
+    opened: BTreeMap<[u8; 16], BTreeSet<String>>,
+}
+
+impl ReadTrace {
+    /// The entry of a refused read.
+    pub fn refused(&self, error: &DeskError) -> Option<Event> {
+        let refused = matches!(error, DeskError::NotFound | DeskError::Refused(_));
+        let details = serde_json::json!({ "why": error.to_string() });
+        refused.then_some(Event { action: "content.read.refused", case: self.asked, details })
+    }
+
+    /// An entry for each case, or unfiled mail, whose guarded content was opened.
+    pub fn read(self) -> Vec<Event> {
+        let Self { guarded, opened, .. } = self;
+        let event = |(scope, records): ([u8; 16], BTreeSet<String>)| {
+            let action = guarded.get(&scope).copied().flatten()?;
+            let case = (action == CASE_READ).then(|| CaseId::from_bytes(scope));
+            Some(Event { action, case, details: serde_json::json!({ "records": records }) })
+        };
+        opened.into_iter().filter_map(event).collect()
+    }
+}
+
+const CASE_READ: &str = "case.read";
+const MAIL_READ: &str = "mail.read";
+
+impl<'a> Reading<'a> {
+    pub fn new(tx: &'a mut dyn Tx, shared: &'a Shared, user: &'a User, now: Moment) -> Self {
+        Self { tx, shared, user, now, trace: ReadTrace::default() }
+    }
+
+    /// What is to be entered into the audit log.
+    pub fn into_trace(self) -> ReadTrace {
+        self.trace
+    }
+
     /// The access the caller has to a case.
     pub fn access(&mut self, case: &CaseRow) -> Result<Access, DeskError> {
         access_to(self.tx, self.user, case, self.now)
@@ -33,6 +79,7 @@ impl Reading<'_> {
     pub fn visible(&mut self, reference: &str) -> Result<(CaseRow, Access), DeskError> {
         let reference: Reference = reference.parse().map_err(|_| DeskError::NotFound)?;
         let case = self.tx.case_by_reference(reference)?.ok_or(DeskError::NotFound)?;
+        self.trace.asked = Some(case.id);
         match self.access(&case)? {
             Access::None => Err(DeskError::NotFound),
             access => Ok((case, access)),
@@ -58,6 +105,7 @@ impl Reading<'_> {
         match row.case_id {
             Some(case) => {
                 let case = self.tx.case(case)?.ok_or(DeskError::NotFound)?;
+                self.trace.asked = Some(case.id);
                 match self.access(&case)? {
                     Access::None => return Err(DeskError::NotFound),
                     access => may_read(access)?,
@@ -73,7 +121,7 @@ impl Reading<'_> {
         self.open(&scope_of(row), "messages", row.id.as_bytes(), &row.key)
     }
 
-    /// Opens a record of a scope.
+    /// Opens a record of a scope. What is read of confidential and restricted cases and of unfiled mail is noted.
     pub fn open(
         &mut self,
         scope: &[u8],
@@ -81,7 +129,31 @@ impl Reading<'_> {
         id: &[u8],
         key: &Sealed,
     ) -> Result<Record, DeskError> {
+        if let Ok(scope) = <[u8; 16]>::try_from(scope) {
+            self.note(scope, table, id)?;
+        }
         open_record(self.tx, &self.shared.vault, scope, table, id, key)
+    }
+
+    fn note(&mut self, scope: [u8; 16], table: &str, id: &[u8]) -> Result<(), DeskError> {
+        let action = match self.trace.guarded.get(&scope) {
+            Some(action) => *action,
+            None => {
+                let action = match self.tx.case(CaseId::from_bytes(scope))? {
+                    Some(case) if case.sensitivity > Sensitivity::Standard => Some(CASE_READ),
+                    Some(_) => None,
+                    None => Some(MAIL_READ),
+                };
+                self.trace.guarded.insert(scope, action);
+                action
+            }
+        };
+        if action.is_some() {
+            let id = <[u8; 16]>::try_from(id).map(|id| MessageId::from_bytes(id).to_string());
+            let record = format!("{table}:{}", id.unwrap_or_default());
+            self.trace.opened.entry(scope).or_default().insert(record);
+        }
+        Ok(())
     }
 }
 

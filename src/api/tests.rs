@@ -20,7 +20,7 @@ use crate::desk::users::{AddToken, AddUser, Profile};
 use crate::intake::classify::{Classifier, Input, Verdict};
 use crate::letters::Letters;
 use crate::settings::{MailboxSettings, Settings};
-use crate::vault::{Key, MasterKey, Vault};
+use crate::vault::{MasterKey, Purposes, Vault};
 
 /// Nothing here is classified.
 struct Nobody;
@@ -57,7 +57,7 @@ impl Office {
         let url = format!("sqlite:{}", dir.path().join("register.db").display());
         let store = Store::open(&url, None, None, 2).unwrap();
         let master = MasterKey::create(&dir.path().join("master.key")).unwrap();
-        let vault = Vault::new(master, Key::generate().unwrap());
+        let vault = Vault::new(master, Purposes::generate().unwrap());
         let mut writer = store.writer().unwrap();
         new_scope(writer.tx(), vault.master(), DIRECTORY, "directory", Moment::now()).unwrap();
         drop(writer);
@@ -133,6 +133,40 @@ impl Office {
 
 fn asked(method: Method, token: &str, path: &str) -> TestRequest {
     TestRequest::with_uri(path).method(method).insert_header((AUTHORIZATION, format!("Bearer {token}")))
+}
+
+#[actix_web::test]
+async fn reading_guarded_content_and_being_refused_stand_in_the_audit_log() {
+    let office = Office::open(600);
+    let agent = office.user("agent", &[Role::Agent], &["hr"]).await;
+    let other = office.user("other", &[Role::Investigator], &[]).await;
+    let (plain, guarded) = (office.case(&agent, "standard").await, office.case(&agent, "restricted").await);
+    let told = async |action: &'static str| {
+        let read = office.state.api.store.read(move |tx| {
+            let rows = tx.pending_entries(1_000)?.into_iter().filter(|row| row.action == action);
+            let cases =
+                rows.map(|row| Ok(tx.case(row.case_id.unwrap())?.map(|case| case.reference.to_string())));
+            cases.collect::<Result<Vec<_>, crate::desk::DeskError>>()
+        });
+        read.await.unwrap()
+    };
+    for path in ["", "/messages", "/parties", "/timeline"] {
+        assert_eq!(office.get(&agent, &format!("/api/v1/cases/{plain}{path}")).await.status, StatusCode::OK);
+    }
+    assert!(told("case.read").await.is_empty());
+    for path in ["", "/messages", "/parties"] {
+        assert_eq!(
+            office.get(&agent, &format!("/api/v1/cases/{guarded}{path}")).await.status,
+            StatusCode::OK
+        );
+    }
+    assert_eq!(told("case.read").await, vec![Some(guarded.clone()); 3]);
+    assert_eq!(office.get(&other, &format!("/api/v1/cases/{guarded}")).await.status, StatusCode::NOT_FOUND);
+    // Entered after the answer, so that it takes no longer than for a case that does not exist.
+    while told("content.read.refused").await.is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(told("content.read.refused").await, [Some(guarded)]);
 }
 
 #[actix_web::test]

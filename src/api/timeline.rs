@@ -11,12 +11,11 @@ use super::problem::Problem;
 use super::reading::{ReadErrors, Reading};
 use super::{State, on, resource};
 use crate::desk::DeskError;
+use crate::desk::context::entry_details;
 use crate::store::rows::EntryRow;
 
 /// More than any case has; what is beyond stays in the audit log.
 const MOST: i64 = 10_000;
-/// The details' salt, which keeps them from being guessed from their commitment.
-const SALT: usize = 16;
 
 pub fn routes(config: &mut web::ServiceConfig) {
     config
@@ -72,7 +71,8 @@ async fn timeline(
 }
 
 fn entry(reading: &mut Reading<'_>, scope: &[u8], row: &EntryRow) -> Result<Entry, DeskError> {
-    let mut details = details(reading, scope, row)?;
+    let mut details =
+        entry_details(&crate::desk::context::scope(reading.tx, &reading.shared.vault, scope)?, row)?;
     if let Some(other) = details.get("other").and_then(|other| other.as_str()) {
         let reference = match other.parse() {
             Ok(id) => reading.reference(id)?,
@@ -91,13 +91,6 @@ fn entry(reading: &mut Reading<'_>, scope: &[u8], row: &EntryRow) -> Result<Entr
         version: row.case_version,
         details,
     })
-}
-
-fn details(reading: &mut Reading<'_>, scope: &[u8], row: &EntryRow) -> Result<serde_json::Value, DeskError> {
-    let (Some(key), Some(sealed)) = (&row.key, &row.details) else { return Ok(serde_json::json!({})) };
-    let opened = reading.open(scope, "audit_entries", row.id.as_bytes(), key)?.read("details", sealed)?;
-    let text = opened.get(SALT..).unwrap_or_default();
-    Ok(serde_json::from_slice(text).unwrap_or_else(|_| serde_json::json!({})))
 }
 
 /// The cases this one may belong to; those you may not know of are left out.

@@ -1,76 +1,17 @@
-//! The audit log's entries: fixed bytes from the start. An entry says who did what to which case at which version;
-//! its details (the reason among them) are sealed elsewhere, and the entry commits to them with a salt, so that
-//! erasing them leaves the log verifiable. Knows neither the store nor why an entry is written.
+//! The audit log, as bytes: what an entry is, the Merkle tree over all entries (RFC 6962 hashing), its signed
+//! checkpoints, proofs, exports, and how any of it is verified. The forms are those of C2SP: `tlog-tiles`,
+//! `tlog-checkpoint`, `signed-note`, `tlog-proof`. Knows neither the store nor why an entry is written.
 
-use data_encoding::BASE64;
-use sha2::{Digest, Sha256};
+mod checkpoint;
+mod entry;
+mod export;
+mod proof;
+mod tree;
+mod verify;
 
-use crate::case::{CaseId, EntryId, Moment, UserId};
-
-/// What an entry says in clear.
-#[derive(Clone, Debug)]
-pub struct Entry<'a> {
-    pub id: EntryId,
-    pub at: Moment,
-    pub actor: Option<UserId>,
-    /// On whose behalf, when not the actor's own.
-    pub behalf: Option<UserId>,
-    /// A dotted word such as `case.opened`; a refusal ends in `.refused`.
-    pub action: &'a str,
-    pub case: Option<CaseId>,
-    pub version: Option<i64>,
-    /// SHA-256 over salt and details.
-    pub commitment: Option<[u8; 32]>,
-}
-
-/// The commitment to sealed details.
-#[must_use]
-pub fn commit(salt: &[u8; 16], details: &[u8]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update(b"caseward details 1\n");
-    hash.update(salt);
-    hash.update(details);
-    hash.finalize().into()
-}
-
-/// The entry as stored, hashed and signed: one line of JSON, version first, fields in this order for ever.
-#[must_use]
-pub fn bytes(entry: &Entry<'_>) -> Vec<u8> {
-    let text =
-        |value: Option<String>| value.map_or_else(|| "null".to_owned(), |value| format!("\"{value}\""));
-    let action: String =
-        entry.action.chars().filter(|c| c.is_ascii_alphanumeric() || ".-".contains(*c)).collect();
-    format!(
-        "{{\"v\":1,\"id\":\"{}\",\"at\":{},\"actor\":{},\"behalf\":{},\"action\":\"{action}\",\"case\":{},\"version\":{},\"details\":{}}}",
-        entry.id,
-        entry.at.micros(),
-        text(entry.actor.map(|id| id.to_string())),
-        text(entry.behalf.map(|id| id.to_string())),
-        text(entry.case.map(|id| id.to_string())),
-        entry.version.map_or_else(|| "null".to_owned(), |version| version.to_string()),
-        text(entry.commitment.map(|hash| BASE64.encode(&hash))),
-    )
-    .into_bytes()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_entry_is_these_bytes() {
-        let entry = Entry {
-            id: EntryId::from_bytes([1; 16]),
-            at: Moment::from_micros(1_700_000_000_000_000),
-            actor: None,
-            behalf: None,
-            action: "case.opened",
-            case: Some(CaseId::from_bytes([2; 16])),
-            version: Some(1),
-            commitment: Some(commit(&[3; 16], b"{}")),
-        };
-        let line = String::from_utf8(bytes(&entry)).unwrap();
-        insta::assert_snapshot!(line);
-        assert!(serde_json::from_str::<serde_json::Value>(&line).is_ok());
-    }
-}
+pub use checkpoint::{Checkpoint, CheckpointError, LogKey, PublicKey};
+pub use entry::{Entry, bytes, commit, read};
+pub use export::{ExportError, FileExport, TileExport, Verified, verify_export};
+pub use proof::{Proof, ProofError};
+pub use tree::{Frontier, Hash, Hashes, entry_hash, prove_growth, prove_inclusion};
+pub use verify::{Fault, Known, Verifier};

@@ -1,6 +1,7 @@
 //! The subcommands of the command line, one file each. What they print on standard output is for people or pipes;
 //! errors go to standard error as one sentence with the remedy.
 
+pub mod audit;
 pub mod backup;
 pub mod check;
 pub mod classify;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::case::Moment;
-use crate::daemon::{Daemon, StartError};
+use crate::daemon::{Daemon, StartError, settings_in_force};
 use crate::logging;
 use crate::settings::Settings;
 
@@ -55,14 +55,14 @@ async fn until_signal(
         tokio::select! {
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
-            _ = hangup.recv() => settings = reload(daemon, config, settings),
+            _ = hangup.recv() => settings = reload(daemon, config, settings).await,
             _ = watchdog.tick() => notify(&[sd_notify::NotifyState::Watchdog]),
         }
     }
 }
 
 /// A bad file is refused and the old settings stay.
-fn reload(daemon: &Daemon, config: Option<&Path>, old: Settings) -> Settings {
+async fn reload(daemon: &Daemon, config: Option<&Path>, old: Settings) -> Settings {
     let new = match super::settings(config) {
         Ok(new) => new,
         Err(error) => {
@@ -77,6 +77,9 @@ fn reload(daemon: &Daemon, config: Option<&Path>, old: Settings) -> Settings {
     match daemon.register.shared.settings.write() {
         Ok(mut shared) => *shared = Arc::new(new.clone()),
         Err(poisoned) => *poisoned.into_inner() = Arc::new(new.clone()),
+    }
+    if let Err(error) = daemon.register.desk.run(settings_in_force("settings.changed", &new)).await {
+        tracing::error!(%error, "the new settings could not be entered into the audit log");
     }
     tracing::info!("settings were read again");
     new

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::bootstrap::lookup_key;
+use super::bootstrap::keys_of_copy;
 use super::context::{Context, DIRECTORY, DeskError, open_record};
 use super::runner::Action;
 use crate::case::{Actor, BackupId, Moment};
@@ -86,6 +86,6 @@ pub fn read_copy(tx: &mut dyn Tx, vault: &Vault) -> Result<BackupId, DeskError> 
 /// # Errors
 /// When the key is another one.
 pub fn vault_of_copy(tx: &mut dyn Tx, master: MasterKey) -> Result<Vault, DeskError> {
-    let lookup = lookup_key(tx, &master)?.ok_or_else(|| StoreError::Unusable("it holds no keys".into()))?;
-    Ok(Vault::new(master, lookup))
+    let keys = keys_of_copy(tx, &master)?.ok_or_else(|| StoreError::Unusable("it holds no keys".into()))?;
+    Ok(Vault::new(master, keys))
 }

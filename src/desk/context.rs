@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::random;
+use super::sequence::entry_mac;
 use crate::audit;
 use crate::case::access::{Access, Standing, access};
 use crate::case::{Actor, CaseId, EntryId, Moment, User};
@@ -66,6 +67,10 @@ pub struct Context<'a> {
     pub shared: &'a Shared,
     pub settings: &'a Settings,
     pub now: Moment,
+    /// The case that was asked for last; a refusal names it.
+    pub(super) asked: Option<CaseId>,
+    /// Audit entries written so far.
+    pub(super) recorded: usize,
 }
 
 /// The scope under which the directory, users and what belongs to no case are sealed.
@@ -87,7 +92,7 @@ impl Context<'_> {
         scope(self.tx, &self.shared.vault, id)
     }
 
-    /// Writes an audit entry; `details` is sealed under the case's key, or the directory's.
+    /// Writes the audit entry of a change; `details` is sealed under the case's key, or the directory's.
     pub fn record(
         &mut self,
         actor: &Actor,
@@ -95,9 +100,31 @@ impl Context<'_> {
         case: Option<&CaseRow>,
         details: &serde_json::Value,
     ) -> Result<(), DeskError> {
+        let case = case.map(|case| (case.id, Some(case.version)));
+        self.write_entry(actor, action, case, details)
+    }
+
+    /// Writes the audit entry of what changed nothing: reading, being refused, signing in.
+    pub fn note(
+        &mut self,
+        actor: &Actor,
+        action: &str,
+        case: Option<CaseId>,
+        details: &serde_json::Value,
+    ) -> Result<(), DeskError> {
+        self.write_entry(actor, action, case.map(|case| (case, None)), details)
+    }
+
+    fn write_entry(
+        &mut self,
+        actor: &Actor,
+        action: &str,
+        case: Option<(CaseId, Option<i64>)>,
+        details: &serde_json::Value,
+    ) -> Result<(), DeskError> {
         let id = EntryId::new();
-        let scope = match case {
-            Some(case) => self.scope(case.id.as_bytes())?,
+        let scope = match &case {
+            Some((case, _)) => self.scope(case.as_bytes())?,
             None => self.scope(DIRECTORY)?,
         };
         let (record, key) = Record::create(&scope, "audit_entries", id.as_bytes())?;
@@ -111,11 +138,11 @@ impl Context<'_> {
             actor: actor.user_id(),
             behalf: None,
             action,
-            case: case.map(|case| case.id),
-            version: case.map(|case| case.version),
+            case: case.map(|(case, _)| case),
+            version: case.and_then(|(_, version)| version),
             commitment: Some(audit::commit(&salt, text.as_bytes())),
         };
-        self.tx.insert_entry(&EntryRow {
+        let mut row = EntryRow {
             id,
             at: self.now,
             case_id: entry.case,
@@ -125,13 +152,18 @@ impl Context<'_> {
             bytes: audit::bytes(&entry),
             key: Some(key),
             details: Some(record.seal("details", &sealed)?),
-        })?;
+            mac: None,
+        };
+        row.mac = Some(entry_mac(self.vault(), &row).as_stored().to_vec());
+        self.tx.insert_entry(&row)?;
+        self.recorded += 1;
         Ok(())
     }
 
     /// The case, if `actor` has at least `least` access to it; what may not be seen does not exist.
     pub fn case_for(&mut self, actor: &Actor, id: CaseId, least: Access) -> Result<CaseRow, DeskError> {
         let case = self.tx.case(id)?.ok_or(DeskError::NotFound)?;
+        self.asked = Some(case.id);
         let Actor::User(user) = actor else { return Ok(case) };
         match access_to(self.tx, user, &case, self.now)? {
             Access::None => Err(DeskError::NotFound),
@@ -174,6 +206,14 @@ pub fn new_scope(
 pub fn scope(tx: &mut dyn Tx, vault: &Vault, id: &[u8]) -> Result<Key, DeskError> {
     let row = tx.key(id)?.ok_or(DeskError::NotFound)?;
     Ok(vault.master().unwrap_key(&Field { table: "vault_keys", id, column: "wrapped" }, &row.wrapped)?)
+}
+
+/// The details of an audit entry, opened.
+pub fn entry_details(scope: &Key, row: &EntryRow) -> Result<serde_json::Value, DeskError> {
+    let (Some(key), Some(sealed)) = (&row.key, &row.details) else { return Ok(serde_json::json!({})) };
+    let opened = Record::open(scope, "audit_entries", row.id.as_bytes(), key)?.read("details", sealed)?;
+    // The salt, which keeps details from being guessed from their commitment, comes first.
+    Ok(serde_json::from_slice(opened.get(16..).unwrap_or_default()).map_err(|_| SealError)?)
 }
 
 /// Opens a record of a scope for reading.

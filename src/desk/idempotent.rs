@@ -51,6 +51,9 @@ where
     fn name(&self) -> &'static str {
         self.action.name()
     }
+    fn leaves_entry(&self) -> bool {
+        self.action.leaves_entry()
+    }
 
     fn run(&self, cx: &mut Context<'_>) -> Result<Reply, DeskError> {
         let (Some(claim), Some(user)) = (self.claim, self.action.actor().user_id()) else {
@@ -59,7 +62,10 @@ where
         };
         cx.tx.forget_idempotency(cx.now.minus(KEPT))?;
         if let Some(row) = cx.tx.idempotency(user, claim.key)? {
-            return repeated(cx, &row, claim);
+            let reply = repeated(cx, &row, claim)?;
+            let action = format!("{}.repeated", self.action.name());
+            cx.note(self.action.actor(), &action, None, &serde_json::json!({}))?;
+            return Ok(reply);
         }
         let output = self.action.run(cx)?;
         let reply = (self.reply)(cx, output)?;

@@ -40,6 +40,10 @@ impl Action for Claim {
         "outbox.claim"
     }
 
+    fn leaves_entry(&self) -> bool {
+        false
+    }
+
     fn run(&self, cx: &mut Context<'_>) -> Result<Vec<Parcel>, DeskError> {
         let rows = cx.tx.claim_outbox(cx.now, cx.now.plus(self.lease), &self.holder, self.most)?;
         let mut parcels = Vec::with_capacity(rows.len());
@@ -93,6 +97,10 @@ impl Action for Note {
     }
     fn name(&self) -> &'static str {
         "outbox.note"
+    }
+
+    fn leaves_entry(&self) -> bool {
+        false
     }
 
     fn run(&self, cx: &mut Context<'_>) -> Result<(), DeskError> {

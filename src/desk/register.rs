@@ -31,6 +31,10 @@ impl Action for OpenFolder {
     type Output = FolderRow;
     system_action!(Self, "register.open");
 
+    fn leaves_entry(&self) -> bool {
+        false
+    }
+
     fn run(&self, cx: &mut Context<'_>) -> Result<FolderRow, DeskError> {
         let latest = cx.tx.latest_epoch(&self.mailbox, &self.folder)?;
         if let Some(row) = latest.as_ref().filter(|row| row.validity == i64::from(self.validity)) {
@@ -83,6 +87,10 @@ impl Action for AccountFor {
     type Output = ();
     system_action!(Self, "register.account");
 
+    fn leaves_entry(&self) -> bool {
+        false
+    }
+
     fn run(&self, cx: &mut Context<'_>) -> Result<(), DeskError> {
         for place in &self.places {
             if cx.tx.place(self.folder, place.uid)?.is_some_and(|row| row.state != RegisterState::Pending) {
@@ -115,6 +123,10 @@ impl Action for Settled {
     type Output = ();
     system_action!(Self, "register.settled");
 
+    fn leaves_entry(&self) -> bool {
+        false
+    }
+
     fn run(&self, cx: &mut Context<'_>) -> Result<(), DeskError> {
         Ok(cx.tx.set_settled(self.folder, &self.uids)?)
     }
@@ -128,6 +140,10 @@ pub struct Reconciled {
 impl Action for Reconciled {
     type Output = ();
     system_action!(Self, "register.reconciled");
+
+    fn leaves_entry(&self) -> bool {
+        false
+    }
 
     fn run(&self, cx: &mut Context<'_>) -> Result<(), DeskError> {
         Ok(cx.tx.set_reconciled(self.folder, cx.now)?)
@@ -145,6 +161,10 @@ impl Action for TakeLease {
     type Output = Option<Fence>;
     system_action!(Self, "lease.take");
 
+    fn leaves_entry(&self) -> bool {
+        false
+    }
+
     fn run(&self, cx: &mut Context<'_>) -> Result<Option<Fence>, DeskError> {
         Ok(cx.tx.take_lease(&self.name, &self.holder, cx.now, cx.now.plus(self.span))?)
     }
@@ -159,6 +179,10 @@ pub struct ReleaseLease {
 impl Action for ReleaseLease {
     type Output = ();
     system_action!(Self, "lease.release");
+
+    fn leaves_entry(&self) -> bool {
+        false
+    }
 
     fn run(&self, cx: &mut Context<'_>) -> Result<(), DeskError> {
         Ok(cx.tx.release_lease(&self.name, &self.holder)?)
@@ -175,6 +199,10 @@ pub struct NumberNames {
 impl Action for NumberNames {
     type Output = Vec<u32>;
     system_action!(Self, "maildir.number");
+
+    fn leaves_entry(&self) -> bool {
+        false
+    }
 
     fn run(&self, cx: &mut Context<'_>) -> Result<Vec<u32>, DeskError> {
         let known = cx.tx.maildir_numbers(&self.mailbox, &self.folder)?;

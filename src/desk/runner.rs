@@ -28,6 +28,12 @@ pub trait Action: Send + 'static {
     /// # Errors
     /// Any error undoes all that was done here.
     fn run(&self, cx: &mut Context<'_>) -> Result<Self::Output, DeskError>;
+
+    /// Whether the audit log must tell of it. An action that wrote no entry itself is then entered by its name.
+    /// False for book-keeping that has an account of its own: leases, the outbox's tries, the mail register.
+    fn leaves_entry(&self) -> bool {
+        true
+    }
 }
 
 /// Where changes are asked for. Cheap to clone.
@@ -120,7 +126,7 @@ struct Waiting<A: Action> {
 impl<A: Action> Job for Waiting<A> {
     fn attempt(&mut self, cx: &mut Context<'_>) -> bool {
         let action = &self.action;
-        let outcome = catch_unwind(AssertUnwindSafe(|| action.run(cx)))
+        let outcome = catch_unwind(AssertUnwindSafe(|| run_recorded(action, cx)))
             .unwrap_or_else(|_| Err(DeskError::Invalid("this failed inside; the log has the place".into())));
         let keep = outcome.is_ok();
         if let Err(DeskError::Store(error)) = &outcome {
@@ -138,7 +144,13 @@ impl<A: Action> Job for Waiting<A> {
             return Ok(());
         }
         let action = format!("{}.refused", self.action.name());
-        cx.record(self.action.actor(), &action, None, &serde_json::json!({}))
+        // The case may have been opened by the action itself, and is gone with it.
+        let case = match cx.asked {
+            Some(id) => cx.tx.case(id)?.map(|case| case.id),
+            None => None,
+        };
+        let why = self.outcome.as_ref().and_then(|outcome| outcome.as_ref().err()).map(ToString::to_string);
+        cx.note(self.action.actor(), &action, case, &serde_json::json!({ "why": why }))
     }
 
     fn failed_by_store(&self) -> bool {
@@ -158,6 +170,14 @@ impl<A: Action> Job for Waiting<A> {
         self.outcome = Some(Err(error));
         self.answer();
     }
+}
+
+fn run_recorded<A: Action>(action: &A, cx: &mut Context<'_>) -> Result<A::Output, DeskError> {
+    let output = action.run(cx)?;
+    if cx.recorded == 0 && action.leaves_entry() {
+        cx.note(action.actor(), action.name(), None, &serde_json::json!({}))?;
+    }
+    Ok(output)
 }
 
 fn serve(mut writer: Writer, jobs: &Mutex<mpsc::Receiver<Box<dyn Job>>>, shared: &Shared) {
@@ -231,7 +251,8 @@ fn run_group(
 ) -> Result<(), DeskError> {
     for job in group {
         writer.tx().savepoint()?;
-        let mut cx = Context { tx: writer.tx(), shared, settings, now: shared.now() };
+        let (now, asked, recorded) = (shared.now(), None, 0);
+        let mut cx = Context { tx: writer.tx(), shared, settings, now, asked, recorded };
         if job.attempt(&mut cx) {
             cx.tx.release()?;
             continue;

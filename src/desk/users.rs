@@ -186,6 +186,10 @@ impl Action for TouchToken {
         "token.touch"
     }
 
+    fn leaves_entry(&self) -> bool {
+        false
+    }
+
     fn run(&self, cx: &mut Context<'_>) -> Result<(), DeskError> {
         Ok(cx.tx.touch_token(self.token, cx.now)?)
     }

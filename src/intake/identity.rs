@@ -79,11 +79,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::vault::{Key, MasterKey, Vault};
+    use crate::vault::{Key, MasterKey, Purposes, Vault};
 
     fn vault() -> Vault {
         let dir = tempfile::tempdir().unwrap();
-        Vault::new(MasterKey::create(&dir.path().join("key")).unwrap(), Key::from_bytes([1; 32]))
+        let purposes = Purposes { lookup: Key::from_bytes([1; 32]), ..Purposes::generate().unwrap() };
+        Vault::new(MasterKey::create(&dir.path().join("key")).unwrap(), purposes)
     }
 
     const MAIL: &str = "Message-ID: <1@a.test>\nFrom: a@a.test\nTo: hr@a.test\nSubject: one two\n\nHello\n";

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::paths::mailbox_key;
 use super::tree::{Origin, Origins};
-use super::{Api, Database, Intake, MailboxSettings, Organisation, Settings, SmtpSettings, Tls};
+use super::{Api, Audit, Database, Intake, MailboxSettings, Organisation, Settings, SmtpSettings, Tls};
 
 /// The languages that mail templates are shipped in, ISO 639-1.
 pub const LANGUAGES: [&str; 4] = ["en", "de", "fr", "es"];
@@ -41,6 +41,7 @@ pub(super) type Checked = Result<(), Fault>;
 pub(super) fn check(settings: &Settings, origins: &Origins) -> Checked {
     organisation(&settings.organisation)?;
     database(&settings.database, origins)?;
+    audit(&settings.audit)?;
     api(&settings.api)?;
     super::access::check(&settings.access)?;
     intake(&settings.intake)?;
@@ -50,6 +51,14 @@ pub(super) fn check(settings: &Settings, origins: &Origins) -> Checked {
     let levels = ["error", "warn", "info", "debug", "trace"];
     ensure(levels.contains(&settings.log.level.as_str()), "log.level", || {
         format!("must be one of \"{}\"", levels.join("\", \""))
+    })
+}
+
+fn audit(audit: &Audit) -> Checked {
+    ensure(audit.witnesses.len() <= 20, "audit.witnesses", || "takes up to 20 addresses".into())?;
+    let wrong = audit.witnesses.iter().position(|one| crate::mail::compose::checked_address(one).is_none());
+    ensure(wrong.is_none(), "audit.witnesses", || {
+        format!("number {} is no e-mail address; it reads name@company", wrong.map_or(0, |at| at + 1))
     })
 }
 

@@ -36,6 +36,7 @@ pub struct Settings {
     pub organisation: Organisation,
     pub database: Database,
     pub vault: Vault,
+    pub audit: Audit,
     pub api: Api,
     pub access: AccessSettings,
     pub intake: Intake,
@@ -83,6 +84,28 @@ pub struct Database {
 #[serde(deny_unknown_fields, default)]
 pub struct Vault {
     pub master_key: Secret,
+}
+
+/// The record of all that was done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Audit {
+    /// Who gets the log's checkpoint by mail every day.
+    pub witnesses: Vec<String>,
+    /// Where what must outlast the database is kept: the last checkpoint. See [`Settings::audit_dir`].
+    pub dir: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Where the last checkpoint is kept: as set, else `audit` beside the database's file.
+    #[must_use]
+    pub fn audit_dir(&self) -> Option<PathBuf> {
+        let beside = || {
+            let file = self.database.url.strip_prefix("sqlite:").filter(|file| *file != ":memory:")?;
+            Some(PathBuf::from(file).parent()?.join("audit"))
+        };
+        self.audit.dir.clone().or_else(beside)
+    }
 }
 
 /// The HTTP interface.

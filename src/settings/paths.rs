@@ -15,6 +15,7 @@ impl Settings {
         secret(change, "database.password", self.database.password.as_mut());
         option(change, "database.ca_file", &mut self.database.ca_file);
         secret(change, "vault.master_key", Some(&mut self.vault.master_key));
+        option(change, "audit.dir", &mut self.audit.dir);
         option(change, "api.certificate", &mut self.api.certificate);
         option(change, "api.key", &mut self.api.key);
         option(change, "smtp.ca_file", &mut self.smtp.ca_file);

@@ -10,6 +10,7 @@ impl Settings {
         [
             ("database", self.database != new.database),
             ("vault", self.vault != new.vault),
+            ("audit.dir", self.audit.dir != new.audit.dir),
             ("api.listen", api.listen != now.listen),
             ("api.certificate", api.certificate != now.certificate),
             ("api.key", api.key != now.key),
@@ -34,6 +35,13 @@ impl Settings {
         if let Some(directory) = &self.smtp.directory {
             let directory = directory.display();
             notes.push(format!("`smtp.directory`: mails are written into {directory} and nobody gets them"));
+        }
+        if self.audit_dir().is_none() {
+            notes.push(
+                "`audit.dir`: not set, so the last checkpoint of the audit log is kept nowhere but in the database; \
+                 name a directory on another disk"
+                    .to_owned(),
+            );
         }
         for mailbox in &self.mailboxes {
             let name = &mailbox.name;

@@ -296,6 +296,22 @@ pub struct EntryRow {
     pub bytes: Vec<u8>,
     pub key: Option<Sealed>,
     pub details: Option<Sealed>,
+    /// Authenticates the row for whoever has the keys; none in rows from before there was a tree.
+    pub mac: Option<Vec<u8>>,
+}
+
+/// An entry's place in the tree.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = schema::audit_tree)]
+pub struct TreeRow {
+    /// Counted from 0, without gaps.
+    pub seq: i64,
+    pub entry_id: EntryId,
+    /// Of the subtrees that the entry completes, leaf first; 32 bytes each.
+    pub hashes: Vec<u8>,
+    /// Over the checkpoint of the `seq + 1` entries up to here.
+    pub signature: Vec<u8>,
+    pub mac: Vec<u8>,
 }
 
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]

@@ -273,6 +273,31 @@ table! {
         bytes -> Binary,
         key -> Nullable<Binary>,
         details -> Nullable<Binary>,
+        mac -> Nullable<Binary>,
+    }
+}
+
+table! {
+    audit_tree (seq) {
+        seq -> BigInt,
+        entry_id -> Binary,
+        hashes -> Binary,
+        signature -> Binary,
+        mac -> Binary,
+    }
+}
+
+table! {
+    audit_pending (entry_id) {
+        entry_id -> Binary,
+    }
+}
+
+table! {
+    audit_witnessed (day) {
+        day -> BigInt,
+        size -> BigInt,
+        at -> BigInt,
     }
 }
 
@@ -337,6 +362,9 @@ allow_tables_to_appear_in_same_query!(
     people,
     people_addresses,
     audit_entries,
+    audit_tree,
+    audit_pending,
+    audit_witnessed,
     leases,
     idempotency,
     backups

@@ -2,8 +2,8 @@
 //! sum is [`Tx`]. Actions and reads see `&mut dyn Tx`; only the desk's runner commits.
 
 use crate::case::{
-    BackupId, CaseId, Category, ConversationId, FolderId, MessageId, Moment, OutboxId, PartyId, PersonId,
-    Priority, Reference, Sensitivity, Status, TokenId, User, UserId,
+    BackupId, CaseId, Category, ConversationId, EntryId, FolderId, MessageId, Moment, OutboxId, PartyId,
+    PersonId, Priority, Reference, Sensitivity, Status, TokenId, User, UserId,
 };
 use crate::vault::LookupHash;
 
@@ -11,7 +11,7 @@ use super::StoreError;
 use super::rows::{
     ApiTokenRow, BackupRow, CaseRow, ConversationRow, EntryRow, FolderRow, GrantRow, Held, IdempotencyRow,
     KeyRow, LinkRow, MessageRow, OutboxRow, OutboxState, PartyAddressRow, PartyRow, PersonAddressRow,
-    PersonRow, RegisterRow, RegisterState, ThreadPurpose, ThreadRow, UserRow,
+    PersonRow, RegisterRow, RegisterState, ThreadPurpose, ThreadRow, TreeRow, UserRow,
 };
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -227,11 +227,31 @@ pub trait Directory {
 }
 
 pub trait Audit {
+    /// Adds an entry, and lays it out for the sequencer.
     fn insert_entry(&mut self, row: &EntryRow) -> Result<()>;
-    /// Oldest first.
+    fn entry(&mut self, id: EntryId) -> Result<Option<EntryRow>>;
+    /// What changed a case, oldest first.
     fn entries_of_case(&mut self, case: CaseId, limit: i64) -> Result<Vec<EntryRow>>;
-    fn entries(&mut self, after: Option<(Moment, crate::case::EntryId)>, limit: i64)
-    -> Result<Vec<EntryRow>>;
+    /// With who read it and who was refused.
+    fn all_entries_of_case(&mut self, case: CaseId) -> Result<Vec<EntryRow>>;
+    /// Newest first.
+    fn entries(&mut self, after: Option<(Moment, EntryId)>, limit: i64) -> Result<Vec<EntryRow>>;
+    /// Entries that are in no tree yet; a case's lower versions before its higher ones.
+    fn pending_entries(&mut self, limit: i64) -> Result<Vec<EntryRow>>;
+    fn has_pending_entries(&mut self) -> Result<bool>;
+    /// Adds an entry's place to the tree and takes it off the sequencer's list; false when the place is taken.
+    fn append_tree(&mut self, row: &TreeRow) -> Result<bool>;
+    fn tree_size(&mut self) -> Result<i64>;
+    fn tree_row(&mut self, seq: i64) -> Result<Option<TreeRow>>;
+    fn tree_place(&mut self, entry: EntryId) -> Result<Option<TreeRow>>;
+    /// The tree from `seq` on with its entries; an entry that is gone is `None`.
+    fn tree_page(&mut self, seq: i64, limit: i64) -> Result<Vec<(TreeRow, Option<EntryRow>)>>;
+    /// Entries outside the tree, waiting or not. Looks at every entry.
+    fn entries_outside_tree(&mut self, limit: i64) -> Result<Vec<EntryRow>>;
+    /// A case with a version that no entry tells of.
+    fn case_beyond_log(&mut self) -> Result<Option<Reference>>;
+    /// Notes that the witnesses get the checkpoint on this day; false when it was noted already.
+    fn note_witnessed(&mut self, day: i64, size: i64, at: Moment) -> Result<bool>;
 }
 
 /// A lease with its fencing number: it grows with each new holder.

@@ -12,17 +12,40 @@ pub use lookup::{Lookup, LookupHash};
 pub use record::Record;
 pub use seal::{Field, Key, Opened, SealError, Sealed};
 
+/// The keys that serve one purpose each over the whole register; the database keeps them wrapped.
+pub struct Purposes {
+    /// Equality look-ups.
+    pub lookup: Key,
+    /// Authenticates rows of the audit log.
+    pub log_rows: Key,
+    /// Signs the audit log's checkpoints.
+    pub log_signing: Key,
+}
+
+impl Purposes {
+    /// New keys.
+    ///
+    /// # Errors
+    /// When the system has no randomness to give.
+    pub fn generate() -> Result<Self, SealError> {
+        Ok(Self { lookup: Key::generate()?, log_rows: Key::generate()?, log_signing: Key::generate()? })
+    }
+}
+
 /// The keys a running daemon holds: everything else is unwrapped when needed and forgotten.
 pub struct Vault {
     master: MasterKey,
     lookup: Lookup,
+    log_rows: Lookup,
+    log_signing: Key,
 }
 
 impl Vault {
-    /// A vault over `master`, with the look-up key that the database keeps wrapped.
+    /// A vault over `master`, with the keys that the database keeps wrapped.
     #[must_use]
-    pub fn new(master: MasterKey, lookup: Key) -> Self {
-        Self { master, lookup: Lookup::new(lookup) }
+    pub fn new(master: MasterKey, purposes: Purposes) -> Self {
+        let Purposes { lookup, log_rows, log_signing } = purposes;
+        Self { master, lookup: Lookup::new(lookup), log_rows: Lookup::new(log_rows), log_signing }
     }
 
     /// The master key, which wraps scope keys.
@@ -35,5 +58,17 @@ impl Vault {
     #[must_use]
     pub fn lookup(&self) -> &Lookup {
         &self.lookup
+    }
+
+    /// Keyed hashes that authenticate rows of the audit log.
+    #[must_use]
+    pub fn log_rows(&self) -> &Lookup {
+        &self.log_rows
+    }
+
+    /// The seed of the key that signs the audit log's checkpoints.
+    #[must_use]
+    pub fn log_signing(&self) -> &Key {
+        &self.log_signing
     }
 }

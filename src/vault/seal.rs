@@ -47,7 +47,9 @@ impl Key {
         Self(Zeroizing::new(bytes))
     }
 
-    pub(super) fn bytes(&self) -> &[u8; 32] {
+    /// The bits themselves, for what is no sealing: a file, a signing key.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8; 32] {
         &self.0
     }
 

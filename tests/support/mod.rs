@@ -3,4 +3,5 @@
 pub mod app;
 #[allow(dead_code, reason = "each test program uses its own part of this")]
 pub mod mailstack;
+pub mod office;
 pub mod site;
