@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, Api, Health, MailboxHealth};
+use crate::calendar::{CalendarError, Calendars, Timers};
 use crate::case::Moment;
 use crate::delivery::worker::Worker;
 use crate::delivery::{Login, SendError, Transport};
@@ -46,6 +47,8 @@ pub enum StartError {
     #[error(transparent)]
     Letters(#[from] LettersError),
     #[error(transparent)]
+    Calendars(#[from] CalendarError),
+    #[error(transparent)]
     Rules(#[from] RuleError),
     #[error(transparent)]
     Smtp(#[from] SendError),
@@ -80,6 +83,8 @@ impl Register {
         let database = &settings.database;
         let password = database.password.as_ref().map(crate::settings::Secret::read).transpose()?;
         let letters = Letters::load(settings.templates_dir.as_deref())?;
+        let calendars = Calendars::load(settings.config_dir.as_deref())?;
+        calendars.check(settings)?;
         let rules = settings.config_dir.as_ref().map(|dir| dir.join("classifier")).filter(|dir| dir.is_dir());
         let classifier = RuleClassifier::load(rules.as_deref())?;
         let store =
@@ -88,6 +93,7 @@ impl Register {
         let shared = Arc::new(Shared {
             vault,
             letters,
+            calendars,
             settings: std::sync::RwLock::new(Arc::new(settings.clone())),
             clock,
             committed: tokio::sync::Notify::new(),
@@ -189,6 +195,12 @@ impl Daemon {
         let sequencer = register.sequencer(&settings, &holder);
         delivery.spawn(sequencer.run(stop_delivery.clone()));
         register.desk.run(settings_in_force("daemon.started", &settings)).await?;
+        let timers = Timers {
+            desk: register.desk.clone(),
+            store: register.store.clone(),
+            shared: Arc::clone(&register.shared),
+        };
+        delivery.spawn(timers.run(stop_delivery.clone()));
         let mut intake = JoinSet::new();
         let mut pulses = Vec::new();
         for mailbox in &settings.mailboxes {

@@ -24,11 +24,21 @@ pub enum Kind {
     Answer,
     /// To a case's owner: reference and link.
     Notification,
+    /// A deadline of a case is near.
+    Reminder,
+    /// A deadline of a case has passed.
+    Overdue,
 }
 
 impl Kind {
-    pub const ALL: [Self; 4] =
-        [Self::Acknowledgement, Self::AcknowledgementUnverified, Self::Answer, Self::Notification];
+    pub const ALL: [Self; 6] = [
+        Self::Acknowledgement,
+        Self::AcknowledgementUnverified,
+        Self::Answer,
+        Self::Notification,
+        Self::Reminder,
+        Self::Overdue,
+    ];
 
     /// The name of its directory.
     pub fn name(self) -> &'static str {
@@ -37,6 +47,8 @@ impl Kind {
             Self::AcknowledgementUnverified => "acknowledgement-unverified",
             Self::Answer => "answer",
             Self::Notification => "notification",
+            Self::Reminder => "reminder",
+            Self::Overdue => "overdue",
         }
     }
 }
@@ -55,7 +67,7 @@ pub struct Values<'a> {
     pub subject: Option<&'a str>,
     /// Answer: what the person wrote. Required there.
     pub text: Option<&'a str>,
-    /// Notification: where to look.
+    /// Notices to HR: where to look.
     pub link: Option<&'a str>,
 }
 
@@ -187,7 +199,9 @@ impl Values<'_> {
             Kind::Acknowledgement | Kind::AcknowledgementUnverified => {
                 context! { organisation, sender, reference }
             }
-            Kind::Notification => context! { organisation, sender, reference, link },
+            Kind::Notification | Kind::Reminder | Kind::Overdue => {
+                context! { organisation, sender, reference, link }
+            }
             Kind::Answer => {
                 // The template puts the reference there; a subject that came back has it already.
                 let tag = format!("[{reference}]");
@@ -267,6 +281,14 @@ const BUILT_IN: &[(Kind, &str, [&str; 3])] = &[
     letter!(Notification, "notification", "en"),
     letter!(Notification, "notification", "es"),
     letter!(Notification, "notification", "fr"),
+    letter!(Reminder, "reminder", "de"),
+    letter!(Reminder, "reminder", "en"),
+    letter!(Reminder, "reminder", "es"),
+    letter!(Reminder, "reminder", "fr"),
+    letter!(Overdue, "overdue", "de"),
+    letter!(Overdue, "overdue", "en"),
+    letter!(Overdue, "overdue", "es"),
+    letter!(Overdue, "overdue", "fr"),
 ];
 
 /// Own templates on disk. A name that means nothing is refused: it would be a template that is never used.

@@ -5,6 +5,7 @@
 //!
 //! - [`api`]: HTTP: authentication, problems, one file per resource.
 //! - [`audit`]: the audit log as bytes: entries, Merkle tree, checkpoints, proofs, exports.
+//! - [`calendar`]: working hours, clock packs, and the timers that tell people what is due.
 //! - [`case`]: the domain, pure: what a case is, how it is named, who may see it.
 //! - [`commands`]: one file per subcommand.
 //! - [`daemon`]: starts the parts, stops them in order.
@@ -24,6 +25,7 @@
 
 pub mod api;
 pub mod audit;
+pub mod calendar;
 pub mod case;
 pub mod commands;
 pub mod daemon;

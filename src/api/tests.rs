@@ -68,6 +68,7 @@ impl Office {
         let shared = Arc::new(Shared {
             vault,
             letters: Letters::load(None).unwrap(),
+            calendars: crate::calendar::Calendars::load(None).unwrap(),
             settings: std::sync::RwLock::new(Arc::new(settings)),
             clock: Box::new(Moment::now),
             committed: tokio::sync::Notify::new(),

@@ -3,11 +3,13 @@
 
 pub mod access;
 pub mod actor;
+pub mod clock;
 pub mod id;
 pub mod kinds;
 pub mod model;
 pub mod moment;
 pub mod reference;
+pub mod working_time;
 
 pub use actor::{Actor, Roles, User};
 pub use id::{

@@ -109,6 +109,7 @@ fn settings(dir: &Path, listen: SocketAddr) -> Settings {
         name: name.into(),
         categories: categories.iter().map(|name| (*name).to_owned()).collect(),
         legal_entity: String::new(),
+        calendar: None,
     };
     settings.teams = vec![
         team(

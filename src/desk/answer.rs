@@ -8,6 +8,7 @@ use super::runner::Action;
 use super::view::View;
 use crate::case::access::Access;
 use crate::case::actor::Role;
+use crate::case::clock::{Happening, What};
 use crate::case::{
     Actor, CaseId, Category, Channel, ConversationId, MessageId, MessageKind, Moment, Part, PartyId,
     Priority, Sensitivity, Status,
@@ -80,6 +81,9 @@ impl Action for Answer {
             author: self.actor.user_id(),
         };
         let id = cx.post(&case, &conversation, &post)?;
+        if conversation.reference == case.reference {
+            cx.happened(&mut case, &[What::Happened(Happening::Answered)])?;
+        }
         cx.record(
             &self.actor,
             "message.answered",

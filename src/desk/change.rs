@@ -5,6 +5,7 @@ use super::filing::{NewCase, NewParty};
 use super::runner::Action;
 use super::view::View;
 use crate::case::access::Access;
+use crate::case::clock::{Happening, What};
 use crate::case::{Actor, CaseId, Category, Channel, MessageId, Part, Priority, Sensitivity, Status, UserId};
 use crate::letters::Kind;
 use crate::store::rows::{CaseRow, MessageRow};
@@ -46,8 +47,11 @@ impl Action for Change {
             return Err(DeskError::Conflict);
         }
         let before = describe(&case);
+        let was = case.clone();
         apply(cx, &mut case, &self.changes)?;
         cx.advance(&mut case)?;
+        let whats = moved(&was, &case);
+        cx.happened(&mut case, &whats)?;
         let details =
             serde_json::json!({ "before": before, "after": describe(&case), "reason": self.changes.reason });
         cx.record(&self.actor, "case.changed", Some(&case), &details)?;
@@ -103,6 +107,22 @@ fn apply(cx: &mut Context<'_>, case: &mut CaseRow, changes: &Changes) -> Result<
         case.closed_at = status.is_done().then_some(cx.now);
     }
     Ok(())
+}
+
+/// What a change means to the clocks.
+pub(super) fn moved(was: &CaseRow, is: &CaseRow) -> Vec<What> {
+    let happening = match (was.status, is.status) {
+        (was, is) if was == is => None,
+        (was, Status::Open | Status::Waiting) if was.is_done() => Some(Happening::Reopened),
+        (_, Status::Waiting) => Some(Happening::Waiting),
+        (Status::Waiting, Status::Open) => Some(Happening::Resumed),
+        (_, Status::Resolved) => Some(Happening::Resolved),
+        (_, Status::Closed) => Some(Happening::Closed),
+        (_, Status::New | Status::Open) => None,
+    };
+    let sorted = was.category != is.category || was.priority != is.priority;
+    let sorted = sorted.then(|| What::Sorted { category: is.category.clone(), priority: is.priority });
+    happening.map(What::Happened).into_iter().chain(sorted).collect()
 }
 
 fn describe(case: &CaseRow) -> serde_json::Value {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::random;
 use super::sequence::entry_mac;
 use crate::audit;
+use crate::calendar::Calendars;
 use crate::case::access::{Access, Standing, access};
 use crate::case::{Actor, CaseId, EntryId, Moment, User};
 use crate::letters::Letters;
@@ -43,6 +44,8 @@ impl From<SealError> for DeskError {
 pub struct Shared {
     pub vault: Vault,
     pub letters: Letters,
+    /// Working hours and clock packs.
+    pub calendars: Calendars,
     pub settings: std::sync::RwLock<Arc<Settings>>,
     /// The edge's clock; tests move it.
     pub clock: Box<dyn Fn() -> Moment + Send + Sync>,

@@ -4,6 +4,7 @@
 use super::context::{Context, DeskError};
 use super::random;
 use super::view::View;
+use crate::case::clock::{Happening, What};
 use crate::case::{
     CaseId, Category, Channel, ConversationId, MessageId, MessageKind, Moment, Part, PartyId, PersonId,
     Priority, Reference, Sensitivity, Status, Trust, UserId,
@@ -70,7 +71,7 @@ impl Context<'_> {
         let scope = self.new_scope(id.as_bytes(), "case")?;
         let (record, key) = Record::create(&scope, "cases", id.as_bytes())?;
         let reference = self.unused_reference()?;
-        let case = CaseRow {
+        let mut case = CaseRow {
             id,
             reference,
             version: 1,
@@ -93,6 +94,8 @@ impl Context<'_> {
             subject: record.seal("subject", new.subject.as_bytes())?,
         };
         self.tx.insert_case(&case)?;
+        let sorted = What::Sorted { category: case.category.clone(), priority: case.priority };
+        self.happened(&mut case, &[What::Happened(Happening::Received), sorted])?;
         Ok(case)
     }
 

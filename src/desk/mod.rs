@@ -5,6 +5,7 @@ pub mod answer;
 pub mod backup;
 pub mod bootstrap;
 pub mod change;
+pub mod clocks;
 pub mod context;
 pub mod filing;
 pub mod hold;

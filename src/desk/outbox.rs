@@ -7,8 +7,9 @@ use super::filing::{read_raw, scope_of};
 use super::runner::Action;
 use crate::case::access::Access;
 use crate::case::actor::Role;
+use crate::case::clock::{Happening, What};
 use crate::case::{Actor, Moment, OutboxId};
-use crate::store::rows::{MessageRow, OutboxRow, OutboxState};
+use crate::store::rows::{MessageRow, OutboxKind, OutboxRow, OutboxState};
 use crate::vault::Record;
 
 /// A mail leased for sending, opened.
@@ -134,10 +135,16 @@ impl Action for Note {
         if message.delivery.as_deref() != Some("bounced") {
             cx.tx.update_message(&MessageRow { delivery: Some(delivery.into()), ..message })?;
         }
-        let case = match next.case_id {
+        let mut case = match next.case_id {
             Some(id) => cx.tx.case(id)?,
             None => None,
         };
+        if next.state == OutboxState::Sent
+            && next.kind == OutboxKind::Acknowledgement
+            && let Some(case) = &mut case
+        {
+            cx.happened(case, &[What::Happened(Happening::Acknowledged)])?;
+        }
         let details = serde_json::json!({ "outbox": self.id.to_string(), "delivery": delivery });
         cx.record(&Actor::System, &format!("mail.{delivery}"), case.as_ref(), &details)
     }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::change::moved;
 use super::context::{Context, DeskError};
 use super::filing::{NewCase, NewMessage, NewParty, Shelf};
 use super::posting::Post;
@@ -259,6 +260,7 @@ fn join(
     conversation: &ConversationRow,
     doubt: Option<&'static str>,
 ) -> Result<Became, DeskError> {
+    let was = case.clone();
     let raised = case.sensitivity.max(letter.verdict.sensitivity);
     case.sensitivity = raised;
     case.priority = case.priority.max(letter.verdict.priority);
@@ -267,6 +269,8 @@ fn join(
         case.closed_at = None;
     }
     cx.advance(&mut case)?;
+    let whats = moved(&was, &case);
+    cx.happened(&mut case, &whats)?;
     let id = MessageId::new();
     let new = letter.message(id, doubt.map(Into::into));
     cx.file(&new, &Shelf::Case(&case, Some(conversation.id)))?.ok_or(DeskError::Conflict)?;

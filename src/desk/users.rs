@@ -9,7 +9,7 @@ use crate::case::actor::Role;
 use crate::case::{Actor, Moment, Roles, TokenId, User, UserId};
 use crate::store::Words;
 use crate::store::rows::{ApiTokenRow, UserRow};
-use crate::vault::{Record, SealError};
+use crate::vault::{LookupHash, Record, SealError, Vault};
 
 /// What is sealed of a user.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
@@ -50,7 +50,7 @@ impl Action for AddUser {
         let profile = Profile { login: login.clone(), ..self.profile.clone() };
         let row = UserRow {
             id,
-            login: cx.vault().lookup().hash("login", &[login.as_bytes()]),
+            login: login_hash(cx.vault(), &login),
             roles: self.roles.clone(),
             teams: Words(self.teams.clone()),
             entities: Words(self.entities.clone()),
@@ -66,6 +66,12 @@ impl Action for AddUser {
         cx.record(&self.actor, "user.added", None, &details)?;
         Ok(row)
     }
+}
+
+/// How a user is found by login.
+#[must_use]
+pub fn login_hash(vault: &Vault, login: &str) -> LookupHash {
+    vault.lookup().hash("login", &[login.trim().to_lowercase().as_bytes()])
 }
 
 /// Disables a user: their tokens end at once.

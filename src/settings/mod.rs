@@ -28,6 +28,7 @@ pub use load::{SettingsError, environment, load};
 pub use mailbox::{After, MailboxSettings, OauthSettings, Since, Source, Tls, TrustSettings};
 pub use secret::Secret;
 pub use smtp::{AckEnvelope, ReplyAddress, SmtpSettings};
+pub(crate) use values::duration;
 
 /// Everything the daemon is told. Field by field documented in `config/caseward.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -45,6 +46,7 @@ pub struct Settings {
     pub smtp: SmtpSettings,
     #[serde(rename = "team")]
     pub teams: Vec<Team>,
+    pub clocks: Clocks,
     pub log: Log,
     /// Categories beside the built-in [`CATEGORIES`].
     pub categories: Vec<String>,
@@ -151,6 +153,19 @@ pub struct Team {
     pub categories: Vec<String>,
     #[serde(default)]
     pub legal_entity: String,
+    /// The file in `calendars/` that says when this team works; `office` when not given.
+    #[serde(default)]
+    pub calendar: Option<String>,
+}
+
+/// Deadlines, and who is told of them last.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Clocks {
+    /// Files in `clocks/` that are in force.
+    pub packs: Vec<String>,
+    /// Logins of those who are told when owner and lead did not act.
+    pub head: Vec<String>,
 }
 
 /// How the daemon speaks to its operator.
@@ -209,6 +224,12 @@ impl Default for Api {
             per_minute: 600,
             timeout: std::time::Duration::from_secs(30),
         }
+    }
+}
+
+impl Default for Clocks {
+    fn default() -> Self {
+        Self { packs: vec!["service".into()], head: Vec::new() }
     }
 }
 

@@ -47,7 +47,8 @@ impl Visitor<'_> for Written {
     }
 }
 
-fn duration(text: &str) -> Option<Duration> {
+/// `90s`, `5m`, `2h`, `2d`; a day is 24 hours.
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     let text = text.trim();
     let (number, factor) = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400)]
         .into_iter()

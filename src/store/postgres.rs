@@ -36,6 +36,8 @@ mod audit;
 mod backups;
 #[path = "queries/cases.rs"]
 mod cases;
+#[path = "queries/clocks.rs"]
+mod clocks;
 #[path = "queries/directory.rs"]
 mod directory;
 #[path = "queries/keys.rs"]

@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 
 use crate::case::access::Access;
+use crate::case::clock::What;
 use crate::case::kinds::words;
 use crate::case::{
     BackupId, CaseId, Category, Channel, ConversationId, EntryId, FolderId, MessageId, MessageKind, Moment,
@@ -334,4 +335,16 @@ pub struct BackupRow {
     pub at: Moment,
     /// When the copy was opened and read; a copy that was not is no backup yet.
     pub verified_at: Option<Moment>,
+}
+
+#[derive(Clone, Debug, Queryable, Selectable, Insertable)]
+#[diesel(table_name = schema::case_events)]
+pub struct EventRow {
+    pub case_id: CaseId,
+    /// Counts the case's events from 1.
+    pub seq: i64,
+    /// The case's version after it.
+    pub version: i64,
+    pub at: Moment,
+    pub what: What,
 }

@@ -337,6 +337,32 @@ table! {
     }
 }
 
+table! {
+    case_events (case_id, seq) {
+        case_id -> Binary,
+        seq -> BigInt,
+        version -> BigInt,
+        at -> BigInt,
+        what -> Text,
+    }
+}
+
+table! {
+    case_timers (case_id) {
+        case_id -> Binary,
+        at -> BigInt,
+    }
+}
+
+table! {
+    case_reminders (case_id, step, due) {
+        case_id -> Binary,
+        step -> Text,
+        due -> BigInt,
+        at -> BigInt,
+    }
+}
+
 joinable!(party_addresses -> parties (party_id));
 joinable!(api_tokens -> users (user_id));
 joinable!(register -> folders (folder_id));
@@ -367,5 +393,8 @@ allow_tables_to_appear_in_same_query!(
     audit_witnessed,
     leases,
     idempotency,
-    backups
+    backups,
+    case_events,
+    case_timers,
+    case_reminders
 );

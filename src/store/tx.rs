@@ -9,9 +9,9 @@ use crate::vault::LookupHash;
 
 use super::StoreError;
 use super::rows::{
-    ApiTokenRow, BackupRow, CaseRow, ConversationRow, EntryRow, FolderRow, GrantRow, Held, IdempotencyRow,
-    KeyRow, LinkRow, MessageRow, OutboxRow, OutboxState, PartyAddressRow, PartyRow, PersonAddressRow,
-    PersonRow, RegisterRow, RegisterState, ThreadPurpose, ThreadRow, TreeRow, UserRow,
+    ApiTokenRow, BackupRow, CaseRow, ConversationRow, EntryRow, EventRow, FolderRow, GrantRow, Held,
+    IdempotencyRow, KeyRow, LinkRow, MessageRow, OutboxRow, OutboxState, PartyAddressRow, PartyRow,
+    PersonAddressRow, PersonRow, RegisterRow, RegisterState, ThreadPurpose, ThreadRow, TreeRow, UserRow,
 };
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -20,6 +20,7 @@ type Result<T> = std::result::Result<T, StoreError>;
 pub trait Tx:
     Keys
     + Cases
+    + Clocks
     + Parties
     + Messages
     + Threads
@@ -36,6 +37,7 @@ pub trait Tx:
 impl<T> Tx for T where
     T: Keys
         + Cases
+        + Clocks
         + Parties
         + Messages
         + Threads
@@ -103,6 +105,22 @@ pub trait Cases {
     fn grant(&mut self, case: CaseId, user: UserId) -> Result<Option<GrantRow>>;
     fn insert_grant(&mut self, row: &GrantRow) -> Result<()>;
     fn walled(&mut self, case: CaseId, user: UserId) -> Result<bool>;
+}
+
+pub trait Clocks {
+    fn insert_event(&mut self, row: &EventRow) -> Result<()>;
+    /// In order.
+    fn events_of(&mut self, case: CaseId) -> Result<Vec<EventRow>>;
+    /// The earliest deadline that lists show; no new version of the case, for it follows from its events.
+    fn set_deadline(&mut self, case: CaseId, at: Option<Moment>) -> Result<()>;
+    fn set_timer(&mut self, case: CaseId, at: Option<Moment>) -> Result<()>;
+    /// The cases whose timer has run out, longest ago first.
+    fn due_timers(&mut self, now: Moment, limit: i64) -> Result<Vec<CaseId>>;
+    fn next_timer(&mut self) -> Result<Option<Moment>>;
+    /// False when it was done before, by whichever daemon.
+    fn remember_reminder(&mut self, case: CaseId, step: &str, due: Moment, at: Moment) -> Result<bool>;
+    /// Steps done, each with the deadline it was about.
+    fn reminded(&mut self, case: CaseId) -> Result<Vec<(String, Moment)>>;
 }
 
 pub trait Parties {

@@ -8,6 +8,7 @@ use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 
 use crate::case::access::Access;
+use crate::case::clock::What;
 use crate::case::{
     BackupId, CaseId, Category, Channel, ConversationId, EntryId, FolderId, MessageId, MessageKind, Moment,
     OutboxId, Part, PartyId, PersonId, Priority, Reference, Roles, Sensitivity, Status, TokenId, Trust,
@@ -187,5 +188,6 @@ pub struct Words(pub Vec<String>);
 text_column! {
     Reference => |reference| reference.to_string(), |text| text.parse().ok();
     Roles => |roles| serde_json::to_string(roles).unwrap_or_default(), |text| serde_json::from_str(text).ok();
+    What => |what| serde_json::to_string(what).unwrap_or_default(), |text| serde_json::from_str(text).ok();
     Words => |words| serde_json::to_string(&words.0).unwrap_or_default(), |text| serde_json::from_str(text).ok().map(Words);
 }

@@ -40,8 +40,18 @@ pub struct TestApp {
 impl TestApp {
     /// Starts the daemon on `mailbox`, one of the mail stack's users that no other test uses.
     pub async fn start(database: Database, mailbox: &'static str) -> Self {
+        Self::start_with(database, mailbox, |_| ()).await
+    }
+
+    /// The same with settings of the test's own.
+    pub async fn start_with(
+        database: Database,
+        mailbox: &'static str,
+        set: impl FnOnce(&mut Settings),
+    ) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let settings = settings(database, mailbox, dir.path());
+        let mut settings = settings(database, mailbox, dir.path());
+        set(&mut settings);
         caseward::vault::MasterKey::create(&dir.path().join("master.key")).expect("a key");
         let ahead = Arc::new(AtomicI64::new(0));
         let (agent_token, lead_token) = prepare(&settings).await;
@@ -219,7 +229,8 @@ fn settings(database: Database, address: &str, dir: &std::path::Path) -> Setting
     settings.smtp.ca_file = Some(stack.ca_file());
     settings.smtp.username = Some(address.into());
     settings.smtp.password = Some(Secret::File(password));
-    settings.teams = vec![Team { name: "hr".into(), categories: Vec::new(), legal_entity: String::new() }];
+    settings.teams =
+        vec![Team { name: "hr".into(), categories: Vec::new(), legal_entity: String::new(), calendar: None }];
     settings
 }
 

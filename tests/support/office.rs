@@ -123,6 +123,7 @@ fn settings(database: Database, dir: &Path) -> Settings {
     settings.api.listen = ([127, 0, 0, 1], 0).into();
     settings.mailboxes = vec![MailboxSettings::maildir("hr", "hr@company.example", &dir.join("Maildir"))];
     settings.smtp.directory = Some(dir.join("sent"));
-    settings.teams = vec![Team { name: "hr".into(), categories: Vec::new(), legal_entity: String::new() }];
+    settings.teams =
+        vec![Team { name: "hr".into(), categories: Vec::new(), legal_entity: String::new(), calendar: None }];
     settings
 }
