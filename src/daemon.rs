@@ -18,16 +18,20 @@ use crate::desk::bootstrap::open_vault;
 use crate::desk::runner::Threads;
 use crate::desk::trace::Trace;
 use crate::desk::{Desk, DeskError, Shared};
+use crate::intake::alarm::{Alarm, Expiring, Watched};
 use crate::intake::classify::{RuleClassifier, RuleError};
 use crate::intake::numbering::RegisterNumbers;
-use crate::intake::poll::{Connect, Poller, Pulse};
+use crate::intake::poll::{Connect, Poller};
 use crate::intake::prepare::Preparation;
+use crate::intake::probe::Probe;
+use crate::intake::prove::Prover;
+use crate::intake::pulse::Pulse;
 use crate::letters::{Letters, LettersError};
 use crate::mail::Limits;
 use crate::mailbox::imap::Imap;
 use crate::mailbox::maildir::Maildir;
 use crate::mailbox::{Mailbox, MailboxError};
-use crate::oauth::Tokens;
+use crate::oauth::{KeptInRegister, Tokens};
 use crate::sequencer::Sequencer;
 use crate::settings::{MailboxSettings, OauthSettings, Settings, SettingsError, SmtpSettings, Source};
 use crate::store::{Store, StoreError};
@@ -165,6 +169,18 @@ impl Daemon {
     /// # Errors
     /// Whatever keeps a part from starting; nothing runs then.
     pub async fn start(settings: Settings, clock: Clock) -> Result<Self, StartError> {
+        Self::start_probing(settings, clock, None).await
+    }
+
+    /// The same, with a program that tries mails over which an earlier daemon died.
+    ///
+    /// # Errors
+    /// Whatever keeps a part from starting; nothing runs then.
+    pub async fn start_probing(
+        settings: Settings,
+        clock: Clock,
+        probe: Option<Probe>,
+    ) -> Result<Self, StartError> {
         let listener = TcpListener::bind(settings.api.listen).map_err(|error| {
             StartError::Other(format!(
                 "api.listen {}: {error}; stop the program that listens there or choose another port",
@@ -172,13 +188,16 @@ impl Daemon {
             ))
         })?;
         let address = listener.local_addr().map_err(|error| StartError::Other(error.to_string()))?;
-        let transport = Arc::new(Transport::open(&settings.smtp, login(&settings.smtp)?)?);
+        let prover = prover(&settings);
         let opened = settings.clone();
         let register =
             tokio::task::spawn_blocking(move || Register::open(&opened, clock)).await.map_err(|_| {
                 StartError::Other("opening the register failed inside; the log has the place".into())
             })??;
         let holder = holder();
+        let mut secrets = Vec::new();
+        let login = login(&settings.smtp, &register, &mut secrets)?;
+        let transport = Arc::new(Transport::open(&settings.smtp, login)?);
         let (stop_intake, stop_delivery) = (CancellationToken::new(), CancellationToken::new());
         let mut delivery = JoinSet::new();
         let worker = Worker {
@@ -189,7 +208,7 @@ impl Daemon {
             holder: holder.clone(),
             parallel: usize::from(settings.smtp.connections.max(1)),
             timeout: settings.smtp.timeout,
-            per_minute: settings.smtp.per_minute,
+            patience: Default::default(),
         };
         delivery.spawn(worker.run(stop_delivery.clone()));
         let sequencer = register.sequencer(&settings, &holder);
@@ -204,16 +223,21 @@ impl Daemon {
         let mut intake = JoinSet::new();
         let mut pulses = Vec::new();
         for mailbox in &settings.mailboxes {
-            let poller = poller(&settings, mailbox, &register, &holder)?;
+            let mut poller = poller(&settings, mailbox, &register, &holder, &mut secrets)?;
+            poller.prover.clone_from(&prover);
+            poller.probe.clone_from(&probe);
             pulses.push((mailbox.name.clone(), Arc::clone(&poller.pulse)));
             intake.spawn(poller.run(stop_intake.clone()));
         }
+        let health = health(&settings, &pulses, &secrets, &register.shared);
+        let alarm = Alarm::new(watched(&settings, &pulses), secrets);
+        intake.spawn(alarm.run(Arc::clone(&register.shared), stop_intake.clone()));
         let api = Api {
             store: register.store.clone(),
             desk: register.desk.clone(),
             shared: Arc::clone(&register.shared),
             preparation: Arc::clone(&register.preparation),
-            health: health(&settings, &pulses, &register.shared),
+            health,
         };
         let server = api::serve(api, listener, &settings.api)
             .map_err(|error| StartError::Other(format!("the API cannot be served: {error}")))?;
@@ -247,10 +271,35 @@ pub fn settings_in_force(action: &'static str, settings: &Settings) -> Trace {
     Trace::system(action, details)
 }
 
+/// Looks up senders' keys, unless the settings say no. Without name servers nobody is proved so, and all else works.
+fn prover(settings: &Settings) -> Option<Arc<Prover>> {
+    if !settings.intake.dkim {
+        return None;
+    }
+    match Prover::new(&settings.intake.resolvers) {
+        Ok(prover) => Some(Arc::new(prover)),
+        Err(why) => {
+            tracing::warn!(why, "DKIM signatures are not checked");
+            None
+        }
+    }
+}
+
+fn watched(settings: &Settings, pulses: &[(String, Arc<Pulse>)]) -> Vec<Watched> {
+    let both = pulses.iter().zip(&settings.mailboxes);
+    both.map(|((name, pulse), mailbox)| Watched {
+        mailbox: name.clone(),
+        pulse: Arc::clone(pulse),
+        alarm_after: mailbox.alarm_after,
+    })
+    .collect()
+}
+
 /// How the mailboxes are, asked anew each time.
 fn health(
     settings: &Settings,
     pulses: &[(String, Arc<Pulse>)],
+    secrets: &[Expiring],
     shared: &Arc<Shared>,
 ) -> Arc<dyn Fn() -> Health + Send + Sync> {
     let shared = Arc::clone(shared);
@@ -259,11 +308,13 @@ fn health(
         .zip(&settings.mailboxes)
         .map(|((name, pulse), mailbox)| (name.clone(), Arc::clone(pulse), mailbox.alarm_after))
         .collect();
+    let secrets = secrets.to_vec();
     Arc::new(move || Health {
         mailboxes: watched
             .iter()
             .map(|(name, pulse, alarm_after)| MailboxHealth::of(name, pulse, *alarm_after, shared.now()))
             .collect(),
+        secrets: secrets.iter().filter_map(|one| one.days_left(shared.now())).collect(),
     })
 }
 
@@ -277,6 +328,7 @@ fn poller(
     mailbox: &MailboxSettings,
     register: &Register,
     holder: &str,
+    secrets: &mut Vec<Expiring>,
 ) -> Result<Poller, StartError> {
     let connect: Box<dyn Connect> = match &mailbox.source {
         Source::Maildir { path } => Box::new(ConnectMaildir {
@@ -288,7 +340,12 @@ fn poller(
             }),
         }),
         Source::Imap { oauth, username, .. } => {
-            let tokens = oauth.as_ref().map(|oauth| tokens(oauth, username)).transpose()?;
+            let tokens = match oauth {
+                Some(oauth) => {
+                    Some(tokens(oauth, username, &format!("mailbox/{}", mailbox.name), register, secrets)?)
+                }
+                None => None,
+            };
             Box::new(ConnectImap { settings: mailbox.clone(), tokens })
         }
     };
@@ -296,11 +353,14 @@ fn poller(
         settings: mailbox.clone(),
         max_message_size: settings.intake.max_message_size,
         workers: settings.intake.workers,
+        patience: Default::default(),
         connect,
         desk: register.desk.clone(),
         store: register.store.clone(),
         shared: Arc::clone(&register.shared),
         preparation: Arc::clone(&register.preparation),
+        prover: None,
+        probe: None,
         holder: holder.into(),
         pulse: Arc::new(Pulse::default()),
     })
@@ -330,20 +390,36 @@ impl Connect for ConnectImap {
     }
 }
 
-fn tokens(settings: &OauthSettings, user: &str) -> Result<Arc<Tokens>, StartError> {
-    let tokens = Tokens::new(settings, user).map_err(|error| StartError::Other(error.to_string()))?;
-    if let Some(days) = tokens.expires_soon(jiff::Timestamp::now()) {
-        tracing::warn!(days, "a client secret ends soon; make a new one and put it into its file");
-    }
-    Ok(Arc::new(tokens))
+fn tokens(
+    settings: &OauthSettings,
+    user: &str,
+    name: &str,
+    register: &Register,
+    secrets: &mut Vec<Expiring>,
+) -> Result<Arc<Tokens>, StartError> {
+    let keeper = KeptInRegister {
+        name: name.into(),
+        desk: register.desk.clone(),
+        store: register.store.clone(),
+        shared: Arc::clone(&register.shared),
+    };
+    let tokens = Tokens::new(settings, user, Some(Box::new(keeper)))
+        .map_err(|error| StartError::Other(format!("{name}: {error}")))?;
+    let tokens = Arc::new(tokens);
+    secrets.push(Expiring { name: name.into(), tokens: Arc::clone(&tokens) });
+    Ok(tokens)
 }
 
-fn login(settings: &SmtpSettings) -> Result<Login, StartError> {
+fn login(
+    settings: &SmtpSettings,
+    register: &Register,
+    secrets: &mut Vec<Expiring>,
+) -> Result<Login, StartError> {
     let Some(username) = settings.username.clone() else { return Ok(Login::None) };
     Ok(match (&settings.password, &settings.oauth) {
         (Some(password), _) => Login::Password { username, password: password.read()? },
         (None, Some(oauth)) => {
-            let token = tokens(oauth, &username)?;
+            let token = tokens(oauth, &username, "smtp", register, secrets)?;
             Login::Xoauth2 { username, token }
         }
         (None, None) => Login::None,
@@ -359,7 +435,7 @@ pub async fn look_at(
     mailbox: &MailboxSettings,
     register: &Register,
 ) -> Result<String, StartError> {
-    let poller = poller(settings, mailbox, register, &holder())?;
+    let poller = poller(settings, mailbox, register, &holder(), &mut Vec::new())?;
     let wrong = |error: MailboxError| StartError::Other(error.to_string());
     let mut session = poller.connect.connect().await.map_err(wrong)?;
     for folder in &mailbox.folders {

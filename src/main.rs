@@ -98,6 +98,9 @@ enum Command {
     /// The log of all that was done: verify, export, prove.
     #[command(subcommand)]
     Audit(Audit),
+    /// Understand one mail on standard input and say nothing; for the daemon.
+    #[command(hide = true)]
+    Probe,
     /// Print the OpenAPI document of the API.
     Openapi,
 }
@@ -242,6 +245,7 @@ fn main() -> ExitCode {
         }
         Command::Restore { file, config } => commands::restore::run(config.config.as_deref(), &file),
         Command::Audit(command) => audit(command),
+        Command::Probe => commands::probe::run(),
         Command::Openapi => commands::openapi(),
     }
 }

@@ -2,6 +2,9 @@
 //! asked for again. Client credentials (Microsoft 365), refresh tokens and service accounts (RFC 7523, Google).
 //! Knows no mail; no error or log line carries a token or what the server said of one.
 
+mod kept;
+
+use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,8 +19,10 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use crate::delivery::{AccessToken, TokenError};
-use crate::settings::{OauthSettings, Secret};
+use crate::settings::{Grant, OauthSettings, Secret};
 use crate::tls;
+
+pub use kept::KeptInRegister;
 
 /// A token is renewed this long before it ends: clocks differ, and a session must still get in with it.
 const AHEAD: i64 = 120;
@@ -28,10 +33,20 @@ const WARN_DAYS: i64 = 30;
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 const LARGEST_ANSWER: usize = 64 * 1024;
 
+/// Keeps the refresh token that a server gave in place of the configured one: some take each only once, and then
+/// the configured one is worth nothing after a restart.
+#[async_trait]
+pub trait KeepToken: Send + Sync {
+    /// The one that replaced `configured`, if any did.
+    async fn kept(&self, configured: &SecretString) -> Result<Option<SecretString>, TokenError>;
+    async fn keep(&self, configured: &SecretString, new: &SecretString) -> Result<(), TokenError>;
+}
+
 /// The tokens of one [`OauthSettings`] for one user.
 pub struct Tokens {
     settings: OauthSettings,
     user: String,
+    keeper: Option<Box<dyn KeepToken>>,
     state: Mutex<State>,
 }
 
@@ -41,13 +56,22 @@ struct State {
     current: Option<(SecretString, Timestamp)>,
     /// The refresh token that replaced the configured one.
     rotated: Option<SecretString>,
+    /// The keeper was asked for it.
+    recalled: bool,
+    /// The keeper has it.
+    kept: bool,
 }
 
 impl Tokens {
     /// `user` is the mailbox a service account acts for. Reads the secrets once, so that a wrong path shows at
     /// start; asks the token server for nothing.
-    pub fn new(settings: &OauthSettings, user: &str) -> Result<Self, TokenError> {
-        let tokens = Self { settings: settings.clone(), user: user.to_owned(), state: Mutex::default() };
+    pub fn new(
+        settings: &OauthSettings,
+        user: &str,
+        keeper: Option<Box<dyn KeepToken>>,
+    ) -> Result<Self, TokenError> {
+        let tokens =
+            Self { settings: settings.clone(), user: user.to_owned(), keeper, state: Mutex::default() };
         tokens.request(None, Timestamp::UNIX_EPOCH)?;
         Ok(tokens)
     }
@@ -60,20 +84,72 @@ impl Tokens {
         {
             return Ok(token.clone());
         }
-        let (url, form) = self.request(state.rotated.as_ref(), now)?;
-        let url = fit(&url)?;
-        let client = match &state.client {
-            Some(client) => client.clone(),
-            None => state.client.insert(client(&url).await?).clone(),
+        self.recall(&mut state).await?;
+        let granted = match self.grant(&mut state, now).await {
+            // Another daemon may have had the token replaced, or somebody put a new one into the same file.
+            Err(TokenError::Refused(_)) if state.rotated.is_some() => {
+                let used = state.rotated.take();
+                state.recalled = false;
+                self.recall(&mut state).await?;
+                let same = |kept: &SecretString| {
+                    used.as_ref().is_some_and(|used| used.expose_secret() == kept.expose_secret())
+                };
+                state.rotated = state.rotated.take().filter(|kept| !same(kept));
+                self.grant(&mut state, now).await?
+            }
+            other => other?,
         };
-        let granted = ask(&client, url, &form).await?;
         if let Some(rotated) = granted.refresh_token {
             state.rotated = Some(rotated);
+            state.kept = false;
         }
+        self.keep(&mut state).await;
         let life = granted.expires_in.unwrap_or(ASSUMED_LIFE).clamp(0, 7 * 24 * 3600);
         let expires = Timestamp::from_second(now.as_second().saturating_add(life)).unwrap_or(now);
         state.current = Some((granted.access_token.clone(), expires));
         Ok(granted.access_token)
+    }
+
+    async fn grant(&self, state: &mut State, now: Timestamp) -> Result<Granted, TokenError> {
+        let (url, form) = self.request(state.rotated.as_ref(), now)?;
+        let url = fit(&url)?;
+        let client = match &state.client {
+            Some(client) => client.clone(),
+            None => state.client.insert(client(&url, self.settings.ca_file.clone()).await?).clone(),
+        };
+        ask(&client, url, &form).await
+    }
+
+    async fn recall(&self, state: &mut State) -> Result<(), TokenError> {
+        if let (Some(keeper), Some(configured), false) = (&self.keeper, self.configured()?, state.recalled) {
+            state.rotated = keeper.kept(&configured).await?;
+            state.kept = true;
+        }
+        state.recalled = true;
+        Ok(())
+    }
+
+    /// What cannot be kept now is kept with the next token.
+    async fn keep(&self, state: &mut State) {
+        let (Some(keeper), Some(rotated), false) = (&self.keeper, &state.rotated, state.kept) else { return };
+        let kept = match self.configured() {
+            Ok(Some(configured)) => keeper.keep(&configured, rotated).await,
+            _ => return,
+        };
+        match kept {
+            Ok(()) => state.kept = true,
+            Err(error) => {
+                tracing::error!(%error, "a refresh token that was replaced could not be kept; a restart would lose it");
+            }
+        }
+    }
+
+    /// The refresh token in the settings.
+    fn configured(&self) -> Result<Option<SecretString>, TokenError> {
+        match &self.settings.grant {
+            Grant::RefreshToken { refresh_token, .. } => read(refresh_token).map(Some),
+            _ => Ok(None),
+        }
     }
 
     /// Forgets the current token: a server refused it before its time.
@@ -83,7 +159,7 @@ impl Tokens {
 
     /// Days until the client secret ends, when they are 30 or fewer; negative once it has ended.
     pub fn expires_soon(&self, now: Timestamp) -> Option<i64> {
-        let OauthSettings::ClientCredentials { secret_expires: Some(date), .. } = &self.settings else {
+        let Grant::ClientCredentials { secret_expires: Some(date), .. } = &self.settings.grant else {
             return None;
         };
         let ends = end_of(date)?;
@@ -92,8 +168,8 @@ impl Tokens {
     }
 
     fn request(&self, rotated: Option<&SecretString>, now: Timestamp) -> Result<(String, Form), TokenError> {
-        match &self.settings {
-            OauthSettings::ClientCredentials { token_url, client_id, client_secret, scope, .. } => Ok((
+        match &self.settings.grant {
+            Grant::ClientCredentials { token_url, client_id, client_secret, scope, .. } => Ok((
                 token_url.clone(),
                 vec![
                     ("grant_type", "client_credentials".into()),
@@ -102,7 +178,7 @@ impl Tokens {
                     ("scope", scope.clone().into()),
                 ],
             )),
-            OauthSettings::RefreshToken { token_url, client_id, client_secret, refresh_token } => {
+            Grant::RefreshToken { token_url, client_id, client_secret, refresh_token } => {
                 let refresh = rotated.map_or_else(|| read(refresh_token), |token| Ok(token.clone()))?;
                 let mut form = vec![
                     ("grant_type", "refresh_token".into()),
@@ -114,7 +190,7 @@ impl Tokens {
                 }
                 Ok((token_url.clone(), form))
             }
-            OauthSettings::ServiceAccount { key_file, scope, token_url } => {
+            Grant::ServiceAccount { key_file, scope, token_url } => {
                 let text = read(&Secret::File(key_file.clone()))?;
                 let key: ServiceKey = serde_json::from_str(text.expose_secret()).map_err(|_| bad_key())?;
                 let url = token_url.clone().unwrap_or_else(|| key.token_uri.clone());
@@ -141,7 +217,7 @@ impl AccessToken for Tokens {
 type Form = Vec<(&'static str, SecretString)>;
 
 #[derive(Deserialize)]
-struct Granted {
+struct Answer {
     access_token: SecretText,
     #[serde(default)]
     refresh_token: Option<SecretText>,
@@ -150,7 +226,7 @@ struct Granted {
     expires_in: Option<serde_json::Value>,
 }
 
-struct Grant {
+struct Granted {
     access_token: SecretString,
     refresh_token: Option<SecretString>,
     expires_in: Option<i64>,
@@ -166,8 +242,8 @@ impl From<String> for SecretText {
     }
 }
 
-impl From<Granted> for Grant {
-    fn from(granted: Granted) -> Self {
+impl From<Answer> for Granted {
+    fn from(granted: Answer) -> Self {
         let seconds = |value: &serde_json::Value| {
             value.as_i64().or_else(|| value.as_str().and_then(|text| text.parse().ok()))
         };
@@ -188,9 +264,9 @@ fn fit(url: &str) -> Result<reqwest::Url, TokenError> {
     Err(TokenError::Refused("token_url must begin with https://".into()))
 }
 
-async fn client(url: &reqwest::Url) -> Result<reqwest::Client, TokenError> {
+async fn client(url: &reqwest::Url, ca_file: Option<PathBuf>) -> Result<reqwest::Client, TokenError> {
     let misconfigured = |error: String| TokenError::Refused(error);
-    let tls = tokio::task::spawn_blocking(|| tls::client_config(None))
+    let tls = tokio::task::spawn_blocking(move || tls::client_config(ca_file.as_deref()))
         .await
         .map_err(|_| misconfigured("TLS could not be set up".into()))?
         .map_err(|error| misconfigured(error.to_string()))?;
@@ -204,7 +280,7 @@ async fn client(url: &reqwest::Url) -> Result<reqwest::Client, TokenError> {
     builder.build().map_err(|_| misconfigured("the client for token requests could not be set up".into()))
 }
 
-async fn ask(client: &reqwest::Client, url: reqwest::Url, form: &Form) -> Result<Grant, TokenError> {
+async fn ask(client: &reqwest::Client, url: reqwest::Url, form: &Form) -> Result<Granted, TokenError> {
     let pairs: Vec<(&str, &str)> = form.iter().map(|(key, value)| (*key, value.expose_secret())).collect();
     let unreachable =
         |_| TokenError::Unavailable("the token server cannot be reached; check token_url".into());
@@ -220,7 +296,7 @@ async fn ask(client: &reqwest::Client, url: reqwest::Url, form: &Form) -> Result
         }
     }
     if status.is_success() {
-        let granted: Granted = serde_json::from_slice(&body).map_err(|_| {
+        let granted: Answer = serde_json::from_slice(&body).map_err(|_| {
             TokenError::Unavailable(
                 "the token server answered without an access token; check token_url".into(),
             )
@@ -239,10 +315,10 @@ async fn ask(client: &reqwest::Client, url: reqwest::Url, form: &Form) -> Result
 /// The error codes of RFC 6749 section 5.2 are fit to be shown; the description beside them may name accounts.
 fn refused(body: &[u8], status: u16) -> TokenError {
     #[derive(Deserialize)]
-    struct Answer {
+    struct Refusal {
         error: String,
     }
-    let answer: Option<Answer> = serde_json::from_slice(body).ok();
+    let answer: Option<Refusal> = serde_json::from_slice(body).ok();
     match answer.as_ref().map(|answer| answer.error.as_str()) {
         Some("invalid_client" | "unauthorized_client") => TokenError::Refused(
             "the token server does not accept the client; check client_id and whether its secret has expired".into(),

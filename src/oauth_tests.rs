@@ -48,14 +48,18 @@ async fn server(answers: Vec<(u16, &'static str)>) -> (String, tokio::task::Join
     (url, served)
 }
 
+fn plain(grant: Grant) -> OauthSettings {
+    OauthSettings { ca_file: None, grant }
+}
+
 fn refreshing(directory: &Path, url: &str) -> Tokens {
-    let settings = OauthSettings::RefreshToken {
+    let grant = Grant::RefreshToken {
         token_url: url.into(),
         client_id: "caseward".into(),
         client_secret: None,
         refresh_token: Secret::File(file(directory, "refresh", "first")),
     };
-    Tokens::new(&settings, "hr@hr.test").unwrap()
+    Tokens::new(&plain(grant), "hr@hr.test", None).unwrap()
 }
 
 #[tokio::test]
@@ -112,8 +116,8 @@ async fn secrets_go_to_https_or_this_machine_only() {
 fn secrets_that_cannot_be_read_show_at_start() {
     let directory = tempfile::tempdir().unwrap();
     for key_file in [directory.path().join("absent"), file(directory.path(), "key", r#"{"type":"other"}"#)] {
-        let settings = OauthSettings::ServiceAccount { key_file, scope: "mail".into(), token_url: None };
-        assert!(matches!(Tokens::new(&settings, "hr@hr.test"), Err(TokenError::Refused(_))));
+        let grant = Grant::ServiceAccount { key_file, scope: "mail".into(), token_url: None };
+        assert!(matches!(Tokens::new(&plain(grant), "hr@hr.test", None), Err(TokenError::Refused(_))));
     }
 }
 
@@ -125,8 +129,8 @@ fn a_service_account_signs_for_its_user() {
     let pem = String::from_utf8(made.expect("openssl is there").stdout).unwrap();
     let key = serde_json::json!({ "client_email": "caseward@project.test", "private_key": pem, "private_key_id": "7" });
     let key_file = file(directory.path(), "key.json", &key.to_string());
-    let settings = OauthSettings::ServiceAccount { key_file, scope: "mail".into(), token_url: None };
-    let tokens = Tokens::new(&settings, "hr@hr.test").unwrap();
+    let grant = Grant::ServiceAccount { key_file, scope: "mail".into(), token_url: None };
+    let tokens = Tokens::new(&plain(grant), "hr@hr.test", None).unwrap();
     let (url, form) = tokens.request(None, Timestamp::from_second(1_000).unwrap()).unwrap();
     assert_eq!(url, google());
     assert_eq!(form[0].1.expose_secret(), "urn:ietf:params:oauth:grant-type:jwt-bearer");
@@ -151,14 +155,14 @@ fn a_service_account_signs_for_its_user() {
 #[test]
 fn the_end_of_a_client_secret_is_announced() {
     let directory = tempfile::tempdir().unwrap();
-    let settings = OauthSettings::ClientCredentials {
+    let grant = Grant::ClientCredentials {
         token_url: "https://login.test/token".into(),
         client_id: "caseward".into(),
         client_secret: Secret::File(file(directory.path(), "secret", "x")),
         scope: "mail".into(),
         secret_expires: Some("2027-01-31".into()),
     };
-    let tokens = Tokens::new(&settings, "hr@hr.test").unwrap();
+    let tokens = Tokens::new(&plain(grant), "hr@hr.test", None).unwrap();
     for (now, days) in
         [("2026-12-31", None), ("2027-01-01", Some(30)), ("2027-01-31", Some(0)), ("2027-02-01", Some(-1))]
     {

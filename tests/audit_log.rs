@@ -127,6 +127,7 @@ fn only_these_actions_are_silent() {
         // The mail register is itself the account; a new epoch is entered by hand.
         "OpenFolder",
         "AccountFor",
+        "NotHad",
         "Settled",
         "Reconciled",
         "NumberNames",
@@ -345,7 +346,7 @@ async fn witnesses_get_one_checkpoint_a_day() {
         assert_eq!(office.run(TellWitnesses).await.unwrap(), 2, "the next day");
         let claim =
             caseward::desk::outbox::Claim { holder: "test".into(), most: 10, lease: Duration::from_secs(60) };
-        let parcels = office.run(claim).await.unwrap();
+        let parcels = office.run(claim).await.unwrap().parcels;
         assert_eq!(parcels.len(), 4);
         let key = LogKey::from_seed(office.register.shared.vault.log_signing().bytes());
         let mail = caseward::mail::parse(&parcels[0].raw, &Default::default(), &Default::default());

@@ -16,7 +16,7 @@ use std::time::Duration;
 use caseward::mailbox::imap::{Imap, Timing};
 use caseward::mailbox::{Mailbox, MailboxError, Settle, Uid, Woken};
 use caseward::oauth::Tokens;
-use caseward::settings::{MailboxSettings, OauthSettings};
+use caseward::settings::{Grant, MailboxSettings, OauthSettings};
 use jiff::Timestamp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -288,14 +288,14 @@ async fn starttls_and_loopback_without_tls() {
 }
 
 fn tokens(secrets: &tempfile::TempDir) -> Tokens {
-    let settings = OauthSettings::ClientCredentials {
+    let grant = Grant::ClientCredentials {
         token_url: mailstack().get("OAUTH_TOKEN_URL").into(),
         client_id: "caseward".into(),
         client_secret: caseward::settings::Secret::File(secret(secrets.path(), "client", "secret")),
         scope: "mail".into(),
         secret_expires: None,
     };
-    Tokens::new(&settings, HR).unwrap()
+    Tokens::new(&OauthSettings { ca_file: None, grant }, HR, None).unwrap()
 }
 
 #[tokio::test]

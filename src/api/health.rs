@@ -16,7 +16,7 @@ use super::reading::ReadErrors;
 use super::{State, on, resource};
 use crate::case::Moment;
 use crate::desk::DeskError;
-use crate::intake::poll::Pulse;
+use crate::intake::pulse::Pulse;
 use crate::store::rows::{Held, OutboxState};
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -30,6 +30,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
 #[derive(Clone, Debug, Default)]
 pub struct Health {
     pub mailboxes: Vec<MailboxHealth>,
+    /// What each client secret that ends soon opens, and in how many days.
+    pub secrets: Vec<(String, i64)>,
 }
 
 /// How one mailbox is.
@@ -46,6 +48,8 @@ pub struct MailboxHealth {
     pub polled_at: Option<Moment>,
     /// Mails listed and not yet taken in.
     pub waiting: i64,
+    /// What was taken in cannot be marked, moved or deleted on the server.
+    pub unsettled: bool,
 }
 
 fn written<S: serde::Serializer>(at: &Option<Moment>, to: S) -> Result<S::Ok, S::Error> {
@@ -56,15 +60,13 @@ impl MailboxHealth {
     /// Judges a mailbox by its pulse.
     #[must_use]
     pub fn of(name: &str, pulse: &Pulse, alarm_after: Duration, now: Moment) -> Self {
-        let moment = |micros: i64| (micros != 0).then(|| Moment::from_micros(micros));
-        let polled_at = moment(pulse.polled_at.load(Ordering::Relaxed));
-        let since = polled_at.or(moment(pulse.started_at.load(Ordering::Relaxed)));
         Self {
             name: name.into(),
-            ready: since.is_none_or(|since| since.plus(alarm_after) >= now),
+            ready: !pulse.is_overdue(alarm_after, now),
             failing: pulse.failing.load(Ordering::Relaxed) != 0,
-            polled_at,
+            polled_at: pulse.last_polled(),
             waiting: pulse.waiting.load(Ordering::Relaxed),
+            unsettled: pulse.unsettled.load(Ordering::Relaxed),
         }
     }
 }
@@ -115,10 +117,11 @@ async fn metrics(state: web::Data<State>, request: HttpRequest) -> Result<HttpRe
             for kind in OutboxState::ALL {
                 outbox.push((kind.as_str(), tx.count_outbox(*kind)?));
             }
-            Ok::<_, DeskError>((held, outbox, tx.oldest_waiting()?))
+            Ok::<_, DeskError>((held, outbox, tx.oldest_waiting()?, tx.count_unread()?))
         })
         .await?;
-    let text = figures(&counts.0, &counts.1, counts.2, &(state.api.health)(), state.api.shared.now());
+    let (held, outbox, oldest, unread) = counts;
+    let text = figures(&held, &outbox, oldest, unread, &(state.api.health)(), state.api.shared.now());
     Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text))
 }
 
@@ -126,6 +129,7 @@ fn figures(
     held: &[(&str, i64)],
     outbox: &[(&str, i64)],
     oldest: Option<Moment>,
+    unread: i64,
     health: &Health,
     now: Moment,
 ) -> String {
@@ -154,6 +158,21 @@ fn figures(
             "1 while the last attempt at the mailbox failed.",
             boxes(&|one| i64::from(one.failing)),
         ),
+        (
+            "caseward_mailbox_unsettled",
+            "1 while what was taken in cannot be marked, moved or deleted on the server.",
+            boxes(&|one| i64::from(one.unsettled)),
+        ),
+        (
+            "caseward_register_unread_messages",
+            "Mail that the mailboxes list and that could not be had so far.",
+            vec![(String::new(), unread)],
+        ),
+        (
+            "caseward_client_secret_days",
+            "Days until a client secret ends, when they are few.",
+            health.secrets.iter().map(|(name, days)| (labelled("name", name), *days)).collect(),
+        ),
         ("caseward_mailbox_waiting_messages", "Mail listed and not yet taken in.", boxes(&|one| one.waiting)),
         (
             "caseward_mailbox_polled_timestamp_seconds",
@@ -175,6 +194,10 @@ fn figures(
 }
 
 fn label(mailbox: &str) -> String {
-    let escaped = mailbox.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-    format!("{{mailbox=\"{escaped}\"}}")
+    labelled("mailbox", mailbox)
+}
+
+fn labelled(label: &str, value: &str) -> String {
+    let escaped = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    format!("{{{label}=\"{escaped}\"}}")
 }

@@ -11,6 +11,7 @@ pub mod import;
 pub mod key;
 mod new_file;
 pub mod parse;
+pub mod probe;
 pub mod restore;
 pub mod serve;
 pub mod user;

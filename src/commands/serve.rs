@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::case::Moment;
 use crate::daemon::{Daemon, StartError, settings_in_force};
+use crate::intake::probe::Probe;
 use crate::logging;
 use crate::settings::Settings;
 
@@ -23,7 +24,8 @@ fn serve(config: Option<&Path>) -> Result<(), StartError> {
         tracing::warn!(note, "settings");
     }
     super::runtime()?.block_on(async {
-        let daemon = Daemon::start(settings.clone(), Box::new(Moment::now)).await?;
+        let probe = std::env::current_exe().ok().map(|program| Probe { program });
+        let daemon = Daemon::start_probing(settings.clone(), Box::new(Moment::now), probe).await?;
         tracing::info!(address = %daemon.address, mailboxes = daemon.pulses.len(), "caseward is ready");
         notify(&[sd_notify::NotifyState::Ready]);
         until_signal(&daemon, config, settings).await?;

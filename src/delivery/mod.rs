@@ -1,7 +1,6 @@
 //! Outbox → SMTP: takes mails that are committed and hands them to a mail server.
 
 mod directory;
-pub mod pace;
 mod session;
 mod smtp;
 mod stream;

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 
 use super::{Directory, Smtp};
+use crate::mailbox::backoff::Trouble;
 use crate::settings::SmtpSettings;
 
 /// Where mail goes: a server, or files for the demo and for tests.
@@ -128,8 +129,13 @@ pub enum SendError {
 }
 
 impl SendError {
-    /// The fault is the server's or the settings', not this mail's: all others would fare the same.
-    pub fn stops_all(&self) -> bool {
-        matches!(self, Self::Authentication | Self::Unreachable(_) | Self::Misconfigured(_))
+    /// Set when the fault is the server's or the settings', not this mail's: all others would fare the same.
+    pub fn trouble(&self) -> Option<Trouble> {
+        match self {
+            Self::Authentication => Some(Trouble::Refused),
+            Self::Misconfigured(_) => Some(Trouble::Misconfigured),
+            Self::Unreachable(_) => Some(Trouble::Lost),
+            Self::Temporary { .. } | Self::Permanent { .. } | Self::NullSenderRefused | Self::Unknown => None,
+        }
     }
 }

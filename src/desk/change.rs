@@ -166,15 +166,7 @@ impl Action for Move {
         target.sensitivity = target.sensitivity.max(source.sensitivity);
         cx.advance(&mut source)?;
         cx.advance(&mut target)?;
-        let new_scope = cx.scope(target.id.as_bytes())?;
-        cx.tx.move_threads(row.id, target.id, conversation)?;
-        cx.tx.update_message(&MessageRow {
-            case_id: Some(target.id),
-            conversation_id: Some(conversation),
-            key: record.wrapped_for(&new_scope)?,
-            case_version: target.version,
-            ..row
-        })?;
+        cx.refile(row, &target, conversation)?;
         let details = |other: CaseId| serde_json::json!({ "message": self.message.to_string(), "other": other.to_string() });
         cx.record(&self.actor, "message.moved-away", Some(&source), &details(target.id))?;
         cx.record(&self.actor, "message.moved-here", Some(&target), &details(source.id))?;

@@ -10,7 +10,7 @@ use crate::case::{
     Priority, Reference, Sensitivity, Status, Trust, UserId,
 };
 use crate::store::Tx;
-use crate::store::rows::{CaseRow, ConversationRow, Held, MessageRow, PartyAddressRow, PartyRow};
+use crate::store::rows::{CaseRow, ConversationRow, Held, MessageRow, OutboxRow, PartyAddressRow, PartyRow};
 use crate::vault::{Key, LookupHash, Record, SealError, Sealed};
 
 /// Raw mail is sealed in pieces of this size, so that it streams.
@@ -220,6 +220,35 @@ impl Context<'_> {
             self.tx.put_chunk(new.id, i32::try_from(seq).unwrap_or(i32::MAX), sealed.as_stored())?;
         }
         Ok(Some(row))
+    }
+
+    /// Puts a message into another conversation, with all that leads to it. Its key is wrapped anew; its content is
+    /// not touched.
+    pub fn refile(
+        &mut self,
+        row: MessageRow,
+        case: &CaseRow,
+        conversation: ConversationId,
+    ) -> Result<(), DeskError> {
+        let record = self.record_of(&row)?;
+        let key = record.wrapped_for(&self.scope(case.id.as_bytes())?)?;
+        let (id, unfiled) = (row.id, row.case_id.is_none());
+        self.tx.move_threads(id, case.id, conversation)?;
+        if let Some(waiting) = self.tx.outbox_of_message(id)? {
+            self.tx.update_outbox(&OutboxRow { case_id: Some(case.id), ..waiting })?;
+        }
+        self.tx.update_message(&MessageRow {
+            case_id: Some(case.id),
+            conversation_id: Some(conversation),
+            held: None,
+            key,
+            case_version: case.version,
+            ..row
+        })?;
+        if unfiled {
+            self.tx.delete_key(id.as_bytes())?;
+        }
+        Ok(())
     }
 
     /// Opens the record of a message.

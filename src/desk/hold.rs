@@ -1,14 +1,40 @@
-//! Unfiled mail: releasing it into a case, or discarding it with a reason. Discarding destroys its key: the mail is
-//! erased here, its account stays.
+//! Unfiled mail: keeping it outside any case, releasing it into one, or discarding it with a reason. Discarding
+//! destroys its key: the mail is erased here, its account stays.
 
 use super::context::{Context, DeskError};
-use super::filing::{NewCase, NewParty, scope_of};
+use super::filing::{NewCase, NewParty, Shelf, scope_of};
+use super::receive::{Arrived, Became, plain_message};
 use super::runner::Action;
 use super::view::View;
 use crate::case::actor::Role;
 use crate::case::{Actor, CaseId, Category, Channel, MessageId, Part, Priority, Sensitivity};
 use crate::store::rows::{Held, MessageRow, RegisterState};
 use crate::vault::Record;
+
+/// Keeps a mail outside any case, under a key of its own.
+pub(super) fn keep_unfiled(
+    cx: &mut Context<'_>,
+    arrived: &Arrived,
+    view: &View,
+    held: Held,
+    reason: &str,
+    kind: &str,
+) -> Result<Became, DeskError> {
+    let new = plain_message(arrived, view, kind, None, Some(reason.into()));
+    let id = new.id;
+    cx.file(&new, &Shelf::Unfiled(held))?.ok_or(DeskError::Conflict)?;
+    let state = match held {
+        Held::Quarantined => RegisterState::Quarantined,
+        Held::Automatic => RegisterState::Automatic,
+        Held::Discarded => RegisterState::Discarded,
+    };
+    if held == Held::Quarantined {
+        tracing::error!(message = %id, reason, "a mail was put into quarantine; look at it");
+    }
+    let details = serde_json::json!({ "message": id.to_string(), "reason": reason });
+    cx.record(&Actor::System, "mail.held", None, &details)?;
+    Ok(Became { state, message: Some(id), case: None, opened: false })
+}
 
 /// Puts an unfiled mail into a new case.
 pub struct Release {
@@ -73,16 +99,7 @@ impl Action for Release {
             confirmed: false,
         };
         let conversation = cx.add_party(&case, &party, &view.subject, &row.mailbox)?;
-        let scope = cx.scope(case.id.as_bytes())?;
-        cx.tx.update_message(&MessageRow {
-            case_id: Some(case.id),
-            conversation_id: Some(conversation.id),
-            held: None,
-            key: record.wrapped_for(&scope)?,
-            case_version: case.version,
-            ..row
-        })?;
-        cx.tx.delete_key(self.message.as_bytes())?;
+        cx.refile(row, &case, conversation.id)?;
         cx.tx.set_place_state(self.message, RegisterState::TakenIn, "released")?;
         let details = serde_json::json!({ "message": self.message.to_string(), "reason": self.reason });
         cx.record(&self.actor, "mail.released", Some(&case), &details)?;
@@ -104,7 +121,8 @@ impl Action for Discard {
         let row = unfiled(cx, &self.actor, self.message, &self.reason)?;
         cx.tx.delete_key(row.id.as_bytes())?;
         cx.tx.update_message(&MessageRow { held: Some(Held::Discarded), ..row })?;
-        cx.tx.set_place_state(self.message, RegisterState::Discarded, "discarded by a person")?;
+        let by = self.actor.user_id().map_or_else(|| "the system".into(), |user| format!("user {user}"));
+        cx.tx.set_place_state(self.message, RegisterState::Discarded, &format!("discarded by {by}"))?;
         let details = serde_json::json!({ "message": self.message.to_string(), "reason": self.reason });
         cx.record(&self.actor, "mail.discarded", None, &details)
     }

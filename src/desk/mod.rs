@@ -1,21 +1,26 @@
 //! The one place where a case changes (promise 3). An [`Action`] checks whether its actor may, changes, writes the
 //! audit entry and lays mail into the outbox, all in one savepoint; the [`runner`] commits. Nobody else writes.
 
+mod acknowledge;
 pub mod answer;
+mod automatic;
 pub mod backup;
 pub mod bootstrap;
 pub mod change;
 pub mod clocks;
 pub mod context;
+mod copy;
 pub mod filing;
 pub mod hold;
 pub mod idempotent;
 pub mod inspect;
+mod letter;
 pub mod notice;
 pub mod outbox;
 pub mod people;
 pub mod posting;
 pub mod receive;
+pub mod refresh_token;
 pub mod register;
 pub mod runner;
 pub mod sequence;

@@ -1,5 +1,5 @@
-//! The mail register's book-keeping: epochs of folders, mail from before the start, what was settled on the server,
-//! who works a mailbox, and the numbers of Maildir names.
+//! The mail register's book-keeping: epochs of folders, UIDs whose mail is not (or not yet) taken in, what was
+//! settled on the server, who works a mailbox, and the numbers of Maildir names.
 
 use super::context::{Context, DeskError};
 use super::runner::Action;
@@ -21,6 +21,7 @@ macro_rules! system_action {
 
 /// Opens a folder: the current epoch if the server's number is the same, else a new one.
 pub struct OpenFolder {
+    pub lease: Lease,
     pub mailbox: String,
     pub folder: String,
     pub validity: u32,
@@ -36,6 +37,7 @@ impl Action for OpenFolder {
     }
 
     fn run(&self, cx: &mut Context<'_>) -> Result<FolderRow, DeskError> {
+        self.lease.check(cx)?;
         let latest = cx.tx.latest_epoch(&self.mailbox, &self.folder)?;
         if let Some(row) = latest.as_ref().filter(|row| row.validity == i64::from(self.validity)) {
             return Ok(row.clone());
@@ -73,13 +75,13 @@ pub struct Account {
     pub uid: i64,
     pub bytes: u64,
     pub received_at: Moment,
-    pub state: RegisterState,
-    pub settled: bool,
 }
 
-/// Accounts for UIDs that are not taken in: before the start, vanished.
+/// Accounts for UIDs that are never taken in: before the start, vanished.
 pub struct AccountFor {
+    pub lease: Lease,
     pub folder: FolderId,
+    pub state: RegisterState,
     pub places: Vec<Account>,
 }
 
@@ -92,21 +94,73 @@ impl Action for AccountFor {
     }
 
     fn run(&self, cx: &mut Context<'_>) -> Result<(), DeskError> {
+        self.lease.check(cx)?;
         for place in &self.places {
-            if cx.tx.place(self.folder, place.uid)?.is_some_and(|row| row.state != RegisterState::Pending) {
+            let before = cx.tx.place(self.folder, place.uid)?;
+            if before.as_ref().is_some_and(|row| !row.is_unread()) {
                 continue;
             }
             cx.tx.put_place(&RegisterRow {
                 folder_id: self.folder,
                 uid: place.uid,
-                state: place.state,
+                state: self.state,
                 reason: None,
                 message_id: None,
                 bytes: i64::try_from(place.bytes).unwrap_or(i64::MAX),
                 received_at: place.received_at,
                 at: cx.now,
-                attempts: 0,
-                settled: place.settled,
+                attempts: before.map_or(0, |row| row.attempts),
+                settled: true,
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Notes that the mails of these UIDs could not be had: they are asked for again, later and more carefully.
+pub struct NotHad {
+    pub lease: Lease,
+    pub folder: FolderId,
+    pub uids: Vec<i64>,
+    /// `Pending`, or `Quarantined` where a person must look.
+    pub state: RegisterState,
+    pub reason: Option<String>,
+}
+
+/// The reason of pending places whose mails the daemon has in hand. Found after a start, the daemon died over them,
+/// or beside them.
+pub const IN_HAND: &str = "in hand";
+
+impl Action for NotHad {
+    type Output = ();
+    system_action!(Self, "register.not-had");
+
+    fn leaves_entry(&self) -> bool {
+        false
+    }
+
+    fn run(&self, cx: &mut Context<'_>) -> Result<(), DeskError> {
+        self.lease.check(cx)?;
+        for uid in &self.uids {
+            let before = cx.tx.place(self.folder, *uid)?;
+            if before.as_ref().is_some_and(|row| !row.is_unread()) {
+                continue;
+            }
+            // A second failure of another kind does not make it less conspicuous.
+            let conspicuous = before.as_ref().filter(|row| row.state == RegisterState::Quarantined);
+            let earlier = conspicuous.and_then(|row| row.reason.clone());
+            let state = conspicuous.map_or(self.state, |row| row.state);
+            cx.tx.put_place(&RegisterRow {
+                folder_id: self.folder,
+                uid: *uid,
+                state,
+                reason: self.reason.clone().or(earlier),
+                message_id: None,
+                bytes: before.as_ref().map_or(0, |row| row.bytes),
+                received_at: before.as_ref().map_or(cx.now, |row| row.received_at),
+                at: cx.now,
+                attempts: before.map_or(1, |row| row.attempts.saturating_add(1)),
+                settled: true,
             })?;
         }
         Ok(())
@@ -115,8 +169,11 @@ impl Action for AccountFor {
 
 /// Notes that nothing is left to do on the server for these.
 pub struct Settled {
+    pub lease: Lease,
     pub folder: FolderId,
     pub uids: Vec<i64>,
+    /// What is odd about that: the mails had left the folder before.
+    pub reason: Option<&'static str>,
 }
 
 impl Action for Settled {
@@ -128,12 +185,14 @@ impl Action for Settled {
     }
 
     fn run(&self, cx: &mut Context<'_>) -> Result<(), DeskError> {
-        Ok(cx.tx.set_settled(self.folder, &self.uids)?)
+        self.lease.check(cx)?;
+        Ok(cx.tx.set_settled(self.folder, &self.uids, self.reason)?)
     }
 }
 
 /// Notes that the UID sets of server and register were compared.
 pub struct Reconciled {
+    pub lease: Lease,
     pub folder: FolderId,
 }
 
@@ -146,11 +205,32 @@ impl Action for Reconciled {
     }
 
     fn run(&self, cx: &mut Context<'_>) -> Result<(), DeskError> {
+        self.lease.check(cx)?;
         Ok(cx.tx.set_reconciled(self.folder, cx.now)?)
     }
 }
 
-/// Takes or renews the lease on a mailbox, so that of several daemons one works it.
+/// What lets one daemon of several work a mailbox. It is checked within each transaction that changes the register:
+/// a daemon that was held up may find that another has taken over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    pub name: String,
+    pub holder: String,
+    pub fence: Fence,
+}
+
+impl Lease {
+    /// # Errors
+    /// When somebody else holds it now.
+    pub fn check(&self, cx: &mut Context<'_>) -> Result<(), DeskError> {
+        if cx.tx.holds_lease(&self.name, &self.holder, self.fence)? {
+            return Ok(());
+        }
+        Err(DeskError::Refused("another daemon has taken this mailbox over"))
+    }
+}
+
+/// Takes or renews the lease on a mailbox; none while another daemon's runs.
 pub struct TakeLease {
     pub name: String,
     pub holder: String,
@@ -158,15 +238,16 @@ pub struct TakeLease {
 }
 
 impl Action for TakeLease {
-    type Output = Option<Fence>;
+    type Output = Option<Lease>;
     system_action!(Self, "lease.take");
 
     fn leaves_entry(&self) -> bool {
         false
     }
 
-    fn run(&self, cx: &mut Context<'_>) -> Result<Option<Fence>, DeskError> {
-        Ok(cx.tx.take_lease(&self.name, &self.holder, cx.now, cx.now.plus(self.span))?)
+    fn run(&self, cx: &mut Context<'_>) -> Result<Option<Lease>, DeskError> {
+        let fence = cx.tx.take_lease(&self.name, &self.holder, cx.now, cx.now.plus(self.span))?;
+        Ok(fence.map(|fence| Lease { name: self.name.clone(), holder: self.holder.clone(), fence }))
     }
 }
 

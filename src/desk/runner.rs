@@ -167,7 +167,10 @@ impl<A: Action> Job for Waiting<A> {
     }
 
     fn fail(mut self: Box<Self>, error: DeskError) {
-        self.outcome = Some(Err(error));
+        // What the action itself ran into says more than that its group was rolled back.
+        if !self.failed_by_store() {
+            self.outcome = Some(Err(error));
+        }
         self.answer();
     }
 }

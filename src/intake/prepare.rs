@@ -2,10 +2,12 @@
 //! quarantine; it never takes another one with it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use super::classify::{Classifier, Input, Verdict};
 use super::identity::identity;
 use crate::case::{Channel, Moment};
+use crate::desk::Shared;
 use crate::desk::receive::{Arrived, Place};
 use crate::mail::{self, Limits, Mail, authentication::Policy};
 use crate::vault::Lookup;
@@ -25,20 +27,57 @@ pub struct Incoming {
     pub raw: Vec<u8>,
     pub complete: bool,
     pub acknowledge: bool,
+    /// Acknowledge only what its Date says is newer than this.
+    pub dated_after: Option<Moment>,
     pub channel: Channel,
+    /// Why it goes into quarantine, whatever it says.
+    pub quarantine: Option<&'static str>,
+    /// Why nobody looks into it.
+    pub opaque: Option<&'static str>,
 }
 
 impl Preparation {
+    /// Prepares mails on the blocking threads, a share for each of `workers`; the order stays.
+    pub async fn prepare_all(
+        self: &Arc<Self>,
+        incoming: Vec<Incoming>,
+        policy: Policy,
+        shared: Arc<Shared>,
+        workers: usize,
+    ) -> Vec<Arrived> {
+        let policy = Arc::new(policy);
+        let share = incoming.len().div_ceil(workers.max(1)).max(1);
+        let mut shares = Vec::new();
+        let mut rest = incoming.into_iter().peekable();
+        while rest.peek().is_some() {
+            let some: Vec<_> = rest.by_ref().take(share).collect();
+            let (preparation, shared, policy) = (Arc::clone(self), Arc::clone(&shared), Arc::clone(&policy));
+            shares.push(tokio::task::spawn_blocking(move || {
+                some.into_iter()
+                    .map(|one| preparation.prepare(one, &policy, shared.vault.lookup()))
+                    .collect::<Vec<_>>()
+            }));
+        }
+        let mut prepared = Vec::new();
+        for share in shares {
+            // Preparing catches panics itself: nothing is lost here.
+            prepared.extend(share.await.unwrap_or_default());
+        }
+        prepared
+    }
+
     /// Parses, classifies and hashes.
     #[must_use]
     pub fn prepare(&self, incoming: Incoming, policy: &Policy, lookup: &Lookup) -> Arrived {
         let identity = identity(lookup, &incoming.raw);
-        let understood = catch_unwind(AssertUnwindSafe(|| {
-            let mail = mail::parse(&incoming.raw, &self.limits, policy);
-            let verdict = self.classify(&mail);
-            (mail, verdict)
-        }))
-        .map_err(|_| "this mail could not be understood");
+        let understood = match incoming.opaque {
+            Some(why) => Err(why),
+            None => self.understand(&incoming.raw, policy),
+        };
+        let recent = incoming.dated_after.is_none_or(|oldest| {
+            let date = understood.as_ref().ok().and_then(|(mail, _): &(Mail, Verdict)| mail.date);
+            date.is_some_and(|date| Moment::from(date) >= oldest)
+        });
         Arrived {
             place: incoming.place,
             mailbox: incoming.mailbox,
@@ -48,19 +87,31 @@ impl Preparation {
             complete: incoming.complete,
             identity,
             understood,
-            acknowledge: incoming.acknowledge,
+            acknowledge: incoming.acknowledge && recent,
             channel: incoming.channel,
+            quarantine: incoming.quarantine,
         }
     }
 
-    fn classify(&self, mail: &Mail) -> Verdict {
-        let names: Vec<String> = mail.attachments.iter().map(|one| one.name.clone()).collect();
-        self.classifier.classify(&Input {
-            subject: &mail.subject,
-            new_text: &mail.reply,
-            quoted: &mail.text,
-            attachment_names: &names,
-            from_name: mail.from.as_ref().and_then(|from| from.name.as_deref()),
-        })
+    fn understand(&self, raw: &[u8], policy: &Policy) -> Result<(Mail, Verdict), &'static str> {
+        catch_unwind(AssertUnwindSafe(|| {
+            let mail = mail::parse(raw, &self.limits, policy);
+            let verdict = classify(self.classifier.as_ref(), &mail);
+            (mail, verdict)
+        }))
+        .map_err(|_| "this mail could not be understood")
     }
+}
+
+/// What the classifier says of a mail.
+#[must_use]
+pub fn classify(classifier: &dyn Classifier, mail: &Mail) -> Verdict {
+    let names: Vec<String> = mail.attachments.iter().map(|one| one.name.clone()).collect();
+    classifier.classify(&Input {
+        subject: &mail.subject,
+        new_text: &mail.reply,
+        quoted: &mail.text,
+        attachment_names: &names,
+        from_name: mail.from.as_ref().and_then(|from| from.name.as_deref()),
+    })
 }

@@ -1,6 +1,7 @@
 //! DKIM signatures (RFC 6376), checked here when no server of ours has done so. Speaks to no network: the caller
 //! asks which records are needed, looks them up, and hands them in. A pass counts only for the domain of From, in
-//! DMARC's relaxed alignment; anything else is no verdict, for lists and gateways break signatures every day.
+//! the alignment that its DMARC record asks for (RFC 7489 section 3.1.1; relaxed where there is none); anything else
+//! is no verdict, for lists and gateways break signatures every day.
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use std::hash::Hash;
 use futures_util::FutureExt;
 use mail_auth::common::parse::TxtRecordParser;
 use mail_auth::common::verify::DomainKey;
+use mail_auth::dmarc::{Alignment, Dmarc};
 use mail_auth::hickory_resolver::config::{ResolverConfig, ResolverOpts};
 use mail_auth::{
     AuthenticatedMessage, DkimResult, Error, MessageAuthenticator, Parameters, ResolverCache, Txt,
@@ -20,17 +22,34 @@ use super::authentication::aligned;
 /// A mail bears one to three signatures; each further one costs a look-up and a verification.
 const MAX_SIGNATURES: usize = 5;
 
-/// The names of the TXT records that [`verify`] needs, such as `sel._domainkey.firm.test.`
-pub fn selectors(raw: &[u8]) -> Vec<String> {
+/// The names of the TXT records that [`verify`] needs, such as `sel._domainkey.firm.test.` and `_dmarc.firm.test.`;
+/// none when no signature could prove the sender.
+pub fn records(raw: &[u8]) -> Vec<String> {
     let Some(message) = signed(raw, None) else { return Vec::new() };
     let mut names: Vec<String> = message.dkim_headers.iter().map(|header| record(&header.header)).collect();
+    let domain = message.from.first().and_then(|from| from.rsplit_once('@')).map(|(_, domain)| domain);
+    names.extend(domain.into_iter().flat_map(policies));
     names.sort();
     names.dedup();
     names
 }
 
+/// Where the DMARC record of a domain may stand, the nearer first (RFC 7489 section 6.6.3).
+fn policies(domain: &str) -> Vec<String> {
+    let domain = domain.trim_end_matches('.').to_lowercase();
+    let organisation = psl::domain_str(&domain).filter(|name| *name != domain).map(str::to_owned);
+    std::iter::once(domain).chain(organisation).map(|name| format!("_dmarc.{name}.")).collect()
+}
+
+/// Whether the domain's DMARC record asks for signatures of exactly that domain (`adkim=s`).
+fn is_strict(domain: &str, records: &BTreeMap<String, String>) -> bool {
+    let found = policies(domain).into_iter().find_map(|name| records.get(&name));
+    let policy = found.and_then(|content| Dmarc::parse(content.as_bytes()).ok());
+    policy.is_some_and(|policy| policy.adkim == Alignment::Strict)
+}
+
 /// Whether a signature proves `from_domain` for the message. `keys` are the contents of the records by the names
-/// that [`selectors`] gave; `now`, in seconds of Unix time, ends signatures that say when they expire.
+/// that [`records`] gave; `now`, in seconds of Unix time, ends signatures that say when they expire.
 pub fn verify(
     raw: &[u8],
     from_domain: &str,
@@ -51,12 +70,16 @@ pub fn verify(
     else {
         return AuthResult::None;
     };
+    let strict = is_strict(from_domain, keys);
     let keys = Keys(keys);
     // Every look-up is answered from `keys`, so the future is ready at once.
     let outputs = authenticator.verify_dkim(Parameters::new(&message).with_txt_cache(&keys)).now_or_never();
     let passed = outputs.into_iter().flatten().any(|output| {
         *output.result() == DkimResult::Pass
-            && output.signature().is_some_and(|signature| aligned(&signature.d, from_domain))
+            && output.signature().is_some_and(|signature| match strict {
+                true => signature.d.trim_end_matches('.').eq_ignore_ascii_case(from_domain),
+                false => aligned(&signature.d, from_domain),
+            })
     });
     if passed { AuthResult::Pass } else { AuthResult::None }
 }
@@ -178,10 +201,37 @@ mod tests {
             assert_eq!(verify(raw.as_bytes(), from, &keys, None), expected, "{domain} {from}");
         }
         let (raw, keys) = sign(MAIL, "firm.test", &["From", "Subject"], None);
-        assert_eq!(selectors(raw.as_bytes()), ["sel._domainkey.firm.test."]);
+        assert_eq!(records(raw.as_bytes()), ["_dmarc.firm.test.", "sel._domainkey.firm.test."]);
         assert_eq!(verify(raw.as_bytes(), "firm.test", &BTreeMap::new(), None), AuthResult::None);
         let wrong = keys.keys().map(|name| (name.clone(), "v=DKIM1; p=".to_owned())).collect();
         assert_eq!(verify(raw.as_bytes(), "firm.test", &wrong, None), AuthResult::None);
+    }
+
+    #[test]
+    fn a_domain_may_ask_for_its_very_own_signatures() {
+        let mail = MAIL.replace("firm.test", "hr.firm.test");
+        for (signer, policies, expected) in [
+            ("firm.test", vec![], AuthResult::Pass),
+            ("firm.test", vec![("_dmarc.firm.test.", "v=DMARC1; p=reject")], AuthResult::Pass),
+            ("firm.test", vec![("_dmarc.firm.test.", "v=DMARC1; p=reject; adkim=s")], AuthResult::None),
+            ("hr.firm.test", vec![("_dmarc.firm.test.", "v=DMARC1; p=reject; adkim=s")], AuthResult::Pass),
+            (
+                "firm.test",
+                vec![
+                    ("_dmarc.hr.firm.test.", "v=DMARC1; p=none; adkim=r"),
+                    ("_dmarc.firm.test.", "v=DMARC1; p=none; adkim=s"),
+                ],
+                AuthResult::Pass,
+            ),
+        ] {
+            let (raw, mut keys) = sign(&mail, signer, &["From"], None);
+            keys.extend(policies.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())));
+            assert_eq!(
+                verify(raw.as_bytes(), "hr.firm.test", &keys, None),
+                expected,
+                "{signer} {policies:?}"
+            );
+        }
     }
 
     #[test]
@@ -196,7 +246,7 @@ mod tests {
             assert_ne!(changed, raw);
             assert_eq!(verify(changed.as_bytes(), "firm.test", &keys, None), AuthResult::None);
         }
-        assert_eq!(selectors(MAIL.as_bytes()), Vec::<String>::new());
+        assert_eq!(records(MAIL.as_bytes()), Vec::<String>::new());
         assert_eq!(verify(MAIL.as_bytes(), "firm.test", &keys, None), AuthResult::None);
     }
 
@@ -214,7 +264,7 @@ mod tests {
         #[test]
         fn never_panics(tags in "[a-z0-9=;:/.@+ ]{0,120}", body in "\\PC{0,40}") {
             let raw = format!("DKIM-Signature: v=1; a=rsa-sha256; d=firm.test; s=x; {tags}\r\n{MAIL}{body}");
-            selectors(raw.as_bytes());
+            records(raw.as_bytes());
             let keys = BTreeMap::from([("x._domainkey.firm.test.".to_owned(), tags)]);
             verify(raw.as_bytes(), "firm.test", &keys, Some(1));
         }

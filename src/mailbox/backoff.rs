@@ -8,16 +8,55 @@ use jiff::Timestamp;
 
 use super::MailboxError;
 
-const FIRST: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(5 * 60);
-const FIRST_REFUSED: Duration = Duration::from_secs(5 * 60);
 const LONGEST_REFUSED: Duration = Duration::from_secs(60 * 60);
-/// One login a minute on average, two at once.
-const LOGIN_EVERY: Duration = Duration::from_secs(60);
 
-/// The patience of one mailbox.
+/// How long to wait at first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// After a lost connection.
+    pub first: Duration,
+    /// After refused credentials.
+    pub refused: Duration,
+    /// One login in this time on average, two at once.
+    pub login_every: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            first: Duration::from_secs(2),
+            refused: Duration::from_secs(5 * 60),
+            login_every: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What went wrong, as far as waiting depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Credentials were refused.
+    Refused,
+    /// Somebody must change the settings.
+    Misconfigured,
+    /// It will pass.
+    Lost,
+}
+
+impl From<&MailboxError> for Trouble {
+    fn from(error: &MailboxError) -> Self {
+        match error {
+            MailboxError::Refused(_) => Self::Refused,
+            MailboxError::Misconfigured(_) => Self::Misconfigured,
+            MailboxError::Lost(_) | MailboxError::Message { .. } => Self::Lost,
+        }
+    }
+}
+
+/// What one mailbox, or the outgoing server, went through.
 #[derive(Clone, Debug, Default)]
 pub struct Backoff {
+    patience: Patience,
     failures: u32,
     refusals: u32,
     /// The last two successful logins, older first.
@@ -25,21 +64,26 @@ pub struct Backoff {
 }
 
 impl Backoff {
+    #[must_use]
+    pub fn new(patience: Patience) -> Self {
+        Self { patience, ..Self::default() }
+    }
+
     /// Notes a failure and says how long to wait. `dice` in `0.0..1.0` spreads the waits of several mailboxes
     /// over half to the whole of the step.
-    pub fn failed(&mut self, error: &MailboxError, dice: f64) -> Duration {
-        match error {
-            MailboxError::Refused(_) => {
+    pub fn failed(&mut self, trouble: impl Into<Trouble>, dice: f64) -> Duration {
+        match trouble.into() {
+            Trouble::Refused => {
                 self.refusals = self.refusals.saturating_add(1);
-                spread(step(FIRST_REFUSED, LONGEST_REFUSED, self.refusals), dice)
+                spread(step(self.patience.refused, LONGEST_REFUSED, self.refusals), dice)
             }
-            MailboxError::Misconfigured(_) => {
+            Trouble::Misconfigured => {
                 self.failures = self.failures.saturating_add(1);
-                spread(step(LOGIN_EVERY, LONGEST, self.failures), dice)
+                spread(step(self.patience.login_every, LONGEST, self.failures), dice)
             }
-            MailboxError::Lost(_) | MailboxError::Message { .. } => {
+            Trouble::Lost => {
                 self.failures = self.failures.saturating_add(1);
-                spread(step(FIRST, LONGEST, self.failures), dice)
+                spread(step(self.patience.first, LONGEST, self.failures), dice)
             }
         }
     }
@@ -50,17 +94,33 @@ impl Backoff {
         self.logins = [self.logins[1], Some(now)];
     }
 
-    /// Notes that the mailbox did useful work: a whole poll went through.
+    /// Notes that useful work was done: a whole poll went through.
     pub fn worked(&mut self) {
         self.failures = 0;
+    }
+
+    /// Notes that a mail was sent: the server takes logins and mail.
+    pub fn sent(&mut self) {
+        self.failures = 0;
+        self.refusals = 0;
     }
 
     /// How long to wait before logging in once more, however well it went so far.
     pub fn before_login(&self, now: Timestamp) -> Duration {
         let Some(older) = self.logins[0] else { return Duration::ZERO };
         let since = Duration::try_from(now.duration_since(older)).unwrap_or(Duration::ZERO);
-        (2 * LOGIN_EVERY).saturating_sub(since)
+        (2 * self.patience.login_every).saturating_sub(since)
     }
+}
+
+/// A throw for [`Backoff::failed`].
+#[must_use]
+pub fn dice() -> f64 {
+    let mut byte = [0];
+    if getrandom::fill(&mut byte).is_err() {
+        return 0.5;
+    }
+    f64::from(byte.first().copied().unwrap_or(128)) / 255.0
 }
 
 fn step(first: Duration, longest: Duration, times: u32) -> Duration {

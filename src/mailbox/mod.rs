@@ -87,8 +87,8 @@ pub enum MailboxError {
     Message { uid: Uid, reason: String },
 }
 
-/// One open mailbox. After any error but [`MailboxError::Message`] the value must be dropped: an IMAP session whose
-/// command was abandoned answers the next command with the last one's data.
+/// One open mailbox. After [`MailboxError::Lost`] and [`MailboxError::Refused`] the value must be dropped: an IMAP
+/// session whose command was abandoned answers the next command with the last one's data.
 #[async_trait]
 pub trait Mailbox: Send {
     /// Opens a folder; the calls below speak of the folder opened last.

@@ -212,6 +212,7 @@ fn smtp(smtp: &SmtpSettings, origins: &Origins) -> Checked {
     within("smtp.connections", &smtp.connections, 1..=50)?;
     lasts("smtp.timeout", smtp.timeout, 5..=600)?;
     within("smtp.per_minute", &smtp.per_minute, 1..=100_000)?;
+    within("smtp.automatic_per_day", &smtp.automatic_per_day, 1..=10_000_000)?;
     within("smtp.automatic_per_recipient_per_day", &smtp.automatic_per_recipient_per_day, 1..=10_000)
 }
 

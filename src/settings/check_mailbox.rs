@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::check::{Checked, ensure, host, is_loopback, lasts, line, plain_only_here, slug};
-use super::{After, MailboxSettings, OauthSettings, Since, Source, TrustSettings};
+use super::{After, Grant, MailboxSettings, OauthSettings, Since, Source, TrustSettings};
 
 const DAY: u64 = 86_400;
 
@@ -68,19 +68,19 @@ fn source(key: &str, source: &Source) -> Checked {
 /// The rules of OAuth settings, of IMAP and SMTP alike.
 pub(super) fn oauth(key: &str, settings: &OauthSettings) -> Checked {
     let at = |field: &str| format!("{key}.{field}");
-    match settings {
-        OauthSettings::ClientCredentials { token_url, client_id, scope, secret_expires, .. } => {
+    match &settings.grant {
+        Grant::ClientCredentials { token_url, client_id, scope, secret_expires, .. } => {
             endpoint(&at("token_url"), token_url)?;
             line(&at("client_id"), client_id)?;
             line(&at("scope"), scope)?;
             let date = secret_expires.as_ref().is_none_or(|date| date.parse::<jiff::civil::Date>().is_ok());
             ensure(date, at("secret_expires"), || "must be a date such as \"2027-01-31\"".into())
         }
-        OauthSettings::RefreshToken { token_url, client_id, .. } => {
+        Grant::RefreshToken { token_url, client_id, .. } => {
             endpoint(&at("token_url"), token_url)?;
             line(&at("client_id"), client_id)
         }
-        OauthSettings::ServiceAccount { scope, token_url, key_file } => {
+        Grant::ServiceAccount { scope, token_url, key_file } => {
             ensure(!key_file.as_os_str().is_empty(), at("key_file"), || "must not be empty".into())?;
             line(&at("scope"), scope)?;
             token_url.as_ref().map_or(Ok(()), |url| endpoint(&at("token_url"), url))

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, de::Error};
 
 use super::secret::Secret;
+use crate::case::Sensitivity;
 
 /// One mailbox: where it is, how to get in, which folders, and what becomes of mail that was taken in.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -44,6 +45,9 @@ pub struct MailboxSettings {
     /// Alarm when nothing could be polled for this long.
     #[serde(default = "quarter", with = "super::values::seconds")]
     pub alarm_after: Duration,
+    /// What comes here is at least this sensitive.
+    #[serde(default = "standard")]
+    pub sensitivity: Sensitivity,
     #[serde(default)]
     pub trust: TrustSettings,
 }
@@ -67,6 +71,7 @@ impl MailboxSettings {
             poll: minute(),
             idle: yes(),
             alarm_after: quarter(),
+            sensitivity: standard(),
             trust: TrustSettings::default(),
         }
     }
@@ -105,7 +110,15 @@ pub enum Tls {
 /// OAuth 2.0 access tokens for XOAUTH2.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "WrittenOauth")]
-pub enum OauthSettings {
+pub struct OauthSettings {
+    /// PEM file of an own certificate authority of the token server, besides the system's.
+    pub ca_file: Option<PathBuf>,
+    pub grant: Grant,
+}
+
+/// What an access token is asked for with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Grant {
     /// Microsoft 365.
     ClientCredentials {
         token_url: String,
@@ -180,6 +193,9 @@ pub struct TrustSettings {
     pub all_internal: bool,
 }
 
+fn standard() -> Sensitivity {
+    Sensitivity::Standard
+}
 fn inbox() -> Vec<String> {
     vec!["INBOX".into()]
 }
@@ -262,7 +278,7 @@ impl TryFrom<WrittenSource> for Source {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Grant {
+enum GrantKind {
     ClientCredentials,
     RefreshToken,
     ServiceAccount,
@@ -271,7 +287,8 @@ enum Grant {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenOauth {
-    grant: Grant,
+    grant: GrantKind,
+    ca_file: Option<PathBuf>,
     token_url: Option<String>,
     client_id: Option<String>,
     client_secret: Option<Secret>,
@@ -290,39 +307,40 @@ impl TryFrom<WrittenOauth> for OauthSettings {
         let refresh = ("refresh_token", w.refresh_token.is_some());
         let key = ("key_file", w.key_file.is_some());
         let expires = ("secret_expires", w.secret_expires.is_some());
-        match w.grant {
-            Grant::ClientCredentials => {
+        let written = match w.grant {
+            GrantKind::ClientCredentials => {
                 let grant = "client-credentials";
                 foreign(one, grant, &[refresh, key])?;
-                Ok(Self::ClientCredentials {
+                Grant::ClientCredentials {
                     token_url: needed(one, grant, "token_url", w.token_url)?,
                     client_id: needed(one, grant, "client_id", w.client_id)?,
                     client_secret: needed(one, grant, "client_secret", w.client_secret)?,
                     scope: needed(one, grant, "scope", w.scope)?,
                     secret_expires: w.secret_expires,
-                })
+                }
             }
-            Grant::RefreshToken => {
+            GrantKind::RefreshToken => {
                 let grant = "refresh-token";
                 foreign(one, grant, &[key, expires, ("scope", w.scope.is_some())])?;
-                Ok(Self::RefreshToken {
+                Grant::RefreshToken {
                     token_url: needed(one, grant, "token_url", w.token_url)?,
                     client_id: needed(one, grant, "client_id", w.client_id)?,
                     client_secret: w.client_secret,
                     refresh_token: needed(one, grant, "refresh_token", w.refresh_token)?,
-                })
+                }
             }
-            Grant::ServiceAccount => {
+            GrantKind::ServiceAccount => {
                 let grant = "service-account";
                 foreign(one, grant, &client)?;
                 foreign(one, grant, &[refresh, expires])?;
-                Ok(Self::ServiceAccount {
+                Grant::ServiceAccount {
                     key_file: needed(one, grant, "key_file", w.key_file)?,
                     scope: needed(one, grant, "scope", w.scope)?,
                     token_url: w.token_url,
-                })
+                }
             }
-        }
+        };
+        Ok(Self { ca_file: w.ca_file, grant: written })
     }
 }
 

@@ -25,7 +25,7 @@ use serde::Deserialize;
 pub use access::AccessSettings;
 pub use check::{CATEGORIES, LANGUAGES};
 pub use load::{SettingsError, environment, load};
-pub use mailbox::{After, MailboxSettings, OauthSettings, Since, Source, Tls, TrustSettings};
+pub use mailbox::{After, Grant, MailboxSettings, OauthSettings, Since, Source, Tls, TrustSettings};
 pub use secret::Secret;
 pub use smtp::{AckEnvelope, ReplyAddress, SmtpSettings};
 pub(crate) use values::duration;
@@ -142,6 +142,10 @@ pub struct Intake {
     pub max_html_nodes: usize,
     /// Threads that parse and classify.
     pub workers: usize,
+    /// Check DKIM signatures where our own servers say nothing of a sender; asks name servers.
+    pub dkim: bool,
+    /// The name servers to ask; the system's when there are none.
+    pub resolvers: Vec<SocketAddr>,
 }
 
 /// The group that handles categories.
@@ -243,6 +247,8 @@ impl Default for Intake {
             max_headers: 2_000,
             max_html_nodes: 50_000,
             workers: 2,
+            dkim: true,
+            resolvers: Vec::new(),
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::{MailboxSettings, OauthSettings, Secret, Settings, Source};
+use super::{Grant, MailboxSettings, OauthSettings, Secret, Settings, Source};
 
 impl Settings {
     /// Calls `change` with each path and its key, as errors print it.
@@ -65,16 +65,17 @@ fn source(change: Change<'_>, key: &str, source: &mut Source) {
 }
 
 fn oauth(change: Change<'_>, key: &str, settings: Option<&mut OauthSettings>) {
-    match settings {
-        Some(OauthSettings::ClientCredentials { client_secret, .. }) => {
+    let Some(settings) = settings else { return };
+    option(change, &format!("{key}.ca_file"), &mut settings.ca_file);
+    match &mut settings.grant {
+        Grant::ClientCredentials { client_secret, .. } => {
             secret(change, &format!("{key}.client_secret"), Some(client_secret));
         }
-        Some(OauthSettings::RefreshToken { client_secret, refresh_token, .. }) => {
+        Grant::RefreshToken { client_secret, refresh_token, .. } => {
             secret(change, &format!("{key}.client_secret"), client_secret.as_mut());
             secret(change, &format!("{key}.refresh_token"), Some(refresh_token));
         }
-        Some(OauthSettings::ServiceAccount { key_file, .. }) => change(&format!("{key}.key_file"), key_file),
-        None => {}
+        Grant::ServiceAccount { key_file, .. } => change(&format!("{key}.key_file"), key_file),
     }
 }
 

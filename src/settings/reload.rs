@@ -18,6 +18,8 @@ impl Settings {
             ("api.per_minute", api.per_minute != now.per_minute),
             ("api.timeout", api.timeout != now.timeout),
             ("intake.workers", self.intake.workers != new.intake.workers),
+            ("intake.dkim", self.intake.dkim != new.intake.dkim),
+            ("intake.resolvers", self.intake.resolvers != new.intake.resolvers),
             ("log", self.log != new.log),
             ("config_dir", self.config_dir != new.config_dir),
         ]

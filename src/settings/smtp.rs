@@ -31,6 +31,8 @@ pub struct SmtpSettings {
     pub per_minute: u32,
     /// Automatic mails to one recipient in 24 hours; further ones are not sent.
     pub automatic_per_recipient_per_day: u32,
+    /// Automatic mails in 24 hours, in all; further ones wait.
+    pub automatic_per_day: u32,
     /// Envelope sender of automatic mail.
     pub ack_envelope: AckEnvelope,
     pub reply_address: ReplyAddress,
@@ -75,6 +77,7 @@ impl Default for SmtpSettings {
             timeout: Duration::from_secs(60),
             per_minute: 600,
             automatic_per_recipient_per_day: 20,
+            automatic_per_day: 5_000,
             ack_envelope: AckEnvelope::Null,
             reply_address: ReplyAddress::Plus,
             acknowledge_unverified: true,

@@ -215,7 +215,7 @@ fn the_environment_overrides_the_file() {
 #[test]
 fn relative_paths_are_the_files_own_and_in_variables_the_current_directorys() {
     let oauth = "client_secret = { file = \"rel/1\" }\nrefresh_token = { file = \"rel/2\" }\nclient_id = \"c\"\n\
-                 token_url = \"https://t.example\"\ngrant = \"refresh-token\"";
+                 ca_file = \"rel/3\"\ntoken_url = \"https://t.example\"\ngrant = \"refresh-token\"";
     let text = format!(
         "config_dir = \"rel/a\"\ntemplates_dir = \"rel/b\"\n[database]\nurl = \"sqlite:rel/c\"\nca_file = \"rel/d\"\n\
          [vault]\nmaster_key = {{ file = \"rel/e\" }}\n[api]\ncertificate = \"rel/f\"\nkey = \"rel/g\"\n\

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
 use diesel_async::AsyncPgConnection;
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
@@ -60,6 +61,7 @@ mod users;
 /// Any number; the same for every daemon.
 const INTAKE_LOCK: i64 = 0x6361_7365_0001;
 const MIGRATION_LOCK: i64 = 0x6361_7365_0002;
+const OUTBOX_LOCK: i64 = 0x6361_7365_0003;
 
 /// How to reach one PostgreSQL database. Owns the runtime that drives its connections.
 pub struct Server {
@@ -161,6 +163,11 @@ impl Begin for Conn {
     }
     fn lock_intake(&mut self) -> Result<(), StoreError> {
         Ok(self.batch_execute(&format!("SELECT pg_advisory_xact_lock({INTAKE_LOCK})"))?)
+    }
+    fn try_lock_outbox(&mut self) -> Result<bool, StoreError> {
+        // Never waits: this transaction may hold the intake lock, and the other one may wait for that.
+        let query = format!("pg_try_advisory_xact_lock({OUTBOX_LOCK})");
+        Ok(diesel::select(diesel::dsl::sql::<diesel::sql_types::Bool>(&query)).get_result(self)?)
     }
     fn ping(&mut self) -> Result<(), StoreError> {
         Ok(self.batch_execute("SELECT 1")?)

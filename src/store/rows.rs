@@ -87,6 +87,13 @@ pub struct LinkRow {
     pub at: Moment,
 }
 
+impl LinkRow {
+    /// A mail named `to_case` and could not be let into it.
+    pub const MAY_BELONG: &'static str = "may-belong-to";
+    /// What was in `from_case` goes on in `to_case`.
+    pub const MERGED: &'static str = "merged-into";
+}
+
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
 #[diesel(table_name = schema::parties)]
 pub struct PartyRow {
@@ -194,6 +201,14 @@ pub struct RegisterRow {
     pub attempts: i32,
     /// Nothing is left to do on the server.
     pub settled: bool,
+}
+
+impl RegisterRow {
+    /// Its mail could not be had so far and is asked for again.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        self.message_id.is_none() && matches!(self.state, RegisterState::Pending | RegisterState::Quarantined)
+    }
 }
 
 #[derive(Clone, Debug, Queryable, Selectable, Insertable, AsChangeset)]
@@ -347,4 +362,16 @@ pub struct EventRow {
     pub version: i64,
     pub at: Moment,
     pub what: What,
+}
+
+#[derive(Clone, Debug, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = schema::refresh_tokens)]
+pub struct RefreshTokenRow {
+    /// What the token opens: `mailbox/hr`, `smtp`.
+    pub name: String,
+    /// The hash of the token in the settings that this one replaces.
+    pub configured: LookupHash,
+    pub at: Moment,
+    pub key: Sealed,
+    pub token: Sealed,
 }

@@ -363,6 +363,16 @@ table! {
     }
 }
 
+table! {
+    refresh_tokens (name) {
+        name -> Text,
+        configured -> Binary,
+        at -> BigInt,
+        key -> Binary,
+        token -> Binary,
+    }
+}
+
 joinable!(party_addresses -> parties (party_id));
 joinable!(api_tokens -> users (user_id));
 joinable!(register -> folders (folder_id));
@@ -396,5 +406,6 @@ allow_tables_to_appear_in_same_query!(
     backups,
     case_events,
     case_timers,
-    case_reminders
+    case_reminders,
+    refresh_tokens
 );

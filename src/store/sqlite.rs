@@ -108,6 +108,9 @@ impl Begin for Conn {
     fn lock_intake(&mut self) -> Result<(), StoreError> {
         Ok(())
     }
+    fn try_lock_outbox(&mut self) -> Result<bool, StoreError> {
+        Ok(true)
+    }
     fn ping(&mut self) -> Result<(), StoreError> {
         Ok(self.batch_execute("SELECT 1")?)
     }

@@ -10,8 +10,9 @@ use crate::vault::LookupHash;
 use super::StoreError;
 use super::rows::{
     ApiTokenRow, BackupRow, CaseRow, ConversationRow, EntryRow, EventRow, FolderRow, GrantRow, Held,
-    IdempotencyRow, KeyRow, LinkRow, MessageRow, OutboxRow, OutboxState, PartyAddressRow, PartyRow,
-    PersonAddressRow, PersonRow, RegisterRow, RegisterState, ThreadPurpose, ThreadRow, TreeRow, UserRow,
+    IdempotencyRow, KeyRow, LinkRow, MessageRow, OutboxKind, OutboxRow, OutboxState, PartyAddressRow,
+    PartyRow, PersonAddressRow, PersonRow, RefreshTokenRow, RegisterRow, RegisterState, ThreadPurpose,
+    ThreadRow, TreeRow, UserRow,
 };
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -64,6 +65,8 @@ pub trait Begin {
     fn rollback_to_savepoint(&mut self) -> Result<()>;
     /// Makes intake one at a time over all daemons, until commit: two mailboxes may bring parent and child at once.
     fn lock_intake(&mut self) -> Result<()>;
+    /// Whether nobody else counts and claims the outbox just now; holds until commit.
+    fn try_lock_outbox(&mut self) -> Result<bool>;
     /// A cheap question to a live database.
     fn ping(&mut self) -> Result<()>;
 }
@@ -73,6 +76,9 @@ pub trait Keys {
     fn key(&mut self, id: &[u8]) -> Result<Option<KeyRow>>;
     fn key_for(&mut self, purpose: &str) -> Result<Option<KeyRow>>;
     fn delete_key(&mut self, id: &[u8]) -> Result<()>;
+    fn refresh_token(&mut self, name: &str) -> Result<Option<RefreshTokenRow>>;
+    /// Inserts or replaces.
+    fn put_refresh_token(&mut self, row: &RefreshTokenRow) -> Result<()>;
 }
 
 /// Which cases a list shows. Everything given must hold; `visible_to` is who asks.
@@ -128,6 +134,8 @@ pub trait Parties {
     fn insert_party_address(&mut self, row: &PartyAddressRow) -> Result<()>;
     fn parties_of(&mut self, case: CaseId) -> Result<Vec<PartyRow>>;
     fn party(&mut self, id: PartyId) -> Result<Option<PartyRow>>;
+    /// Says who in the directory a party is, where that was not known.
+    fn set_party_person(&mut self, id: PartyId, person: PersonId) -> Result<()>;
     fn addresses_of(&mut self, party: PartyId) -> Result<Vec<PartyAddressRow>>;
     /// The parties of `case` with this address.
     fn parties_by_address(&mut self, case: CaseId, hash: LookupHash) -> Result<Vec<PartyAddressRow>>;
@@ -177,14 +185,22 @@ pub trait Register {
     fn latest_epoch(&mut self, mailbox: &str, folder: &str) -> Result<Option<FolderRow>>;
     fn insert_folder(&mut self, row: &FolderRow) -> Result<()>;
     fn set_reconciled(&mut self, folder: FolderId, at: Moment) -> Result<()>;
-    /// Every UID that has been accounted for in this epoch.
+    /// Every UID that has been accounted for in this epoch, with those whose mail could not be had so far.
     fn registered_uids(&mut self, folder: FolderId) -> Result<Vec<i64>>;
+    /// The highest of them.
+    fn highest_uid(&mut self, folder: FolderId) -> Result<Option<i64>>;
+    /// Those whose mail could not be had so far ([`RegisterRow::is_unread`]).
+    fn unread(&mut self, folder: FolderId) -> Result<Vec<RegisterRow>>;
+    /// How many they are in all folders.
+    fn count_unread(&mut self) -> Result<i64>;
     /// Accounted for, but marking, moving or deleting on the server is still to do.
     fn unsettled(&mut self, folder: FolderId) -> Result<Vec<RegisterRow>>;
+    /// Of the unsettled, those whose whole mail was committed before `before`.
+    fn deletable(&mut self, folder: FolderId, before: Moment) -> Result<Vec<i64>>;
     fn place(&mut self, folder: FolderId, uid: i64) -> Result<Option<RegisterRow>>;
     /// Inserts or replaces the account of one place.
     fn put_place(&mut self, row: &RegisterRow) -> Result<()>;
-    fn set_settled(&mut self, folder: FolderId, uids: &[i64]) -> Result<()>;
+    fn set_settled(&mut self, folder: FolderId, uids: &[i64], reason: Option<&str>) -> Result<()>;
     fn set_place_state(&mut self, message: MessageId, state: RegisterState, reason: &str) -> Result<()>;
     /// Newest first.
     fn list_register(
@@ -203,8 +219,19 @@ pub trait Outbox {
     fn update_outbox(&mut self, row: &OutboxRow) -> Result<()>;
     fn outbox(&mut self, id: OutboxId) -> Result<Option<OutboxRow>>;
     fn outbox_of_message(&mut self, message: MessageId) -> Result<Option<OutboxRow>>;
-    /// Leases up to `limit` due mails to `by` until `until`, oldest first; nobody else gets them before.
-    fn claim_outbox(&mut self, now: Moment, until: Moment, by: &str, limit: i64) -> Result<Vec<OutboxRow>>;
+    /// Leases up to `limit` due mails of these kinds to `by` until `until`, oldest first; nobody else gets them before.
+    fn claim_outbox(
+        &mut self,
+        now: Moment,
+        until: Moment,
+        by: &str,
+        kinds: &[OutboxKind],
+        limit: i64,
+    ) -> Result<Vec<OutboxRow>>;
+    /// How many mails were sent after `since`, all or the automatic ones, and when the oldest of them.
+    fn sent_since(&mut self, since: Moment, automatic: bool) -> Result<(i64, Option<Moment>)>;
+    /// How many are leased at `now`.
+    fn flying(&mut self, now: Moment) -> Result<i64>;
     /// When the next mail falls due.
     fn next_due(&mut self) -> Result<Option<Moment>>;
     /// Automatic mails to one recipient since `since`.
@@ -277,7 +304,7 @@ pub trait Audit {
 pub struct Fence(pub i64);
 
 pub trait Leases {
-    /// Takes or renews the lease; `None` while another holder's runs.
+    /// Takes or renews the lease; `None` while another holder's runs. The number stays while nobody else had it.
     fn take_lease(&mut self, name: &str, holder: &str, now: Moment, until: Moment) -> Result<Option<Fence>>;
     /// Whether `holder` still has the lease under this number.
     fn holds_lease(&mut self, name: &str, holder: &str, fence: Fence) -> Result<bool>;

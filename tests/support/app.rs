@@ -20,6 +20,12 @@ use caseward::store::{StoreError, Tx};
 
 use super::mailstack::mailstack;
 
+/// Who works here.
+pub const PEOPLE: &str = "employee_id,name,email,other_emails,language\n\
+    1,Anna Example,anna@candidates.test,anna.private@candidates.test,en\n\
+    2,Bob Example,bob@candidates.test,,de\n\
+    3,Away Example,away@candidates.test,,en\n";
+
 /// Which database a test runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Database {
@@ -70,6 +76,11 @@ impl TestApp {
         daemon.stop().await;
         let daemon = Daemon::start(settings.clone(), clock(&ahead)).await.expect("the daemon starts again");
         Self { daemon, settings, mailbox, agent_token, lead_token, ahead, dir }
+    }
+
+    /// Another daemon on the same register and mailbox.
+    pub async fn beside(&self) -> Daemon {
+        Daemon::start(self.settings.clone(), clock(&self.ahead)).await.expect("a second daemon starts")
     }
 
     /// Moves the daemon's clock.
@@ -192,7 +203,7 @@ fn deadline() -> Instant {
     Instant::now() + Duration::from_secs(60)
 }
 
-fn clock(ahead: &Arc<AtomicI64>) -> caseward::daemon::Clock {
+pub fn clock(ahead: &Arc<AtomicI64>) -> caseward::daemon::Clock {
     let ahead = Arc::clone(ahead);
     Box::new(move || Moment::from_micros(Moment::now().micros() + ahead.load(Ordering::Relaxed)))
 }
@@ -207,6 +218,7 @@ fn settings(database: Database, address: &str, dir: &std::path::Path) -> Setting
     };
     settings.vault.master_key = Secret::File(dir.join("master.key"));
     settings.api.listen = ([127, 0, 0, 1], 0).into();
+    settings.intake.dkim = false;
     let password = dir.join("password");
     write_private(&password, "secret\n");
     let mut mailbox = MailboxSettings::maildir("hr", address, dir);
@@ -239,7 +251,7 @@ fn hostname() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
 }
 
-fn write_private(path: &std::path::Path, text: &str) {
+pub fn write_private(path: &std::path::Path, text: &str) {
     use std::os::unix::fs::OpenOptionsExt;
     let mut file = std::fs::OpenOptions::new()
         .write(true)
@@ -283,11 +295,7 @@ async fn prepare(settings: &Settings) -> (String, String) {
         .await
         .expect("no panic")
         .expect("the register opens");
-    let people = "employee_id,name,email,other_emails,language\n\
-        1,Anna Example,anna@candidates.test,anna.private@candidates.test,en\n\
-        2,Bob Example,bob@candidates.test,,de\n\
-        3,Away Example,away@candidates.test,,en\n";
-    let people = directory::read(people.as_bytes()).expect("people");
+    let people = directory::read(PEOPLE.as_bytes()).expect("people");
     directory::import_into(&register, people).await.expect("imported");
     let mut tokens = Vec::new();
     for (login, roles) in [("agent", vec![Role::Agent]), ("lead", vec![Role::Lead, Role::Agent, Role::Admin])]

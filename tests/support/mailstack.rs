@@ -61,6 +61,13 @@ impl Mailstack {
         answer["access_token"].as_str().expect("a token").to_owned()
     }
 
+    /// A refresh token for this user.
+    pub fn refresh_token(&self, user: &str) -> String {
+        let answer = self.helper("POST", "/token", &format!("grant_type=client_credentials&email={user}"));
+        let answer: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
+        answer["refresh_token"].as_str().expect("a token").to_owned()
+    }
+
     /// Mails that the fault server took, whether or not it said so.
     pub fn taken(&self, message_id: &str) -> usize {
         let mails: serde_json::Value =

@@ -2,6 +2,8 @@
 
 pub mod app;
 #[allow(dead_code, reason = "each test program uses its own part of this")]
+pub mod intake;
+#[allow(dead_code, reason = "each test program uses its own part of this")]
 pub mod mailstack;
 pub mod office;
 pub mod site;

@@ -1,10 +1,11 @@
-//! Wrapped keys.
+//! Wrapped keys, and the tokens that are sealed under them.
 
 use diesel::prelude::*;
 
 use super::Conn;
 use crate::store::StoreError;
-use crate::store::rows::KeyRow;
+use crate::store::rows::{KeyRow, RefreshTokenRow};
+use crate::store::schema::refresh_tokens;
 use crate::store::schema::vault_keys::dsl;
 use crate::store::tx::Keys;
 
@@ -29,6 +30,20 @@ impl Keys for Conn {
 
     fn delete_key(&mut self, id: &[u8]) -> Result<(), StoreError> {
         diesel::delete(dsl::vault_keys.find(id)).execute(self)?;
+        Ok(())
+    }
+
+    fn refresh_token(&mut self, name: &str) -> Result<Option<RefreshTokenRow>, StoreError> {
+        Ok(refresh_tokens::table.find(name).select(RefreshTokenRow::as_select()).first(self).optional()?)
+    }
+
+    fn put_refresh_token(&mut self, row: &RefreshTokenRow) -> Result<(), StoreError> {
+        diesel::insert_into(refresh_tokens::table)
+            .values(row)
+            .on_conflict(refresh_tokens::name)
+            .do_update()
+            .set(row)
+            .execute(self)?;
         Ok(())
     }
 }

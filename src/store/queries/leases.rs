@@ -17,12 +17,11 @@ impl Leases for Conn {
         now: Moment,
         until: Moment,
     ) -> Result<Option<Fence>, StoreError> {
-        let renewed =
-            diesel::update(dsl::leases.find(name).filter(dsl::holder.eq(holder)).filter(dsl::until.gt(now)))
-                .set(dsl::until.eq(until))
-                .returning(dsl::fence)
-                .get_result(self)
-                .optional()?;
+        let renewed = diesel::update(dsl::leases.find(name).filter(dsl::holder.eq(holder)))
+            .set(dsl::until.eq(until))
+            .returning(dsl::fence)
+            .get_result(self)
+            .optional()?;
         if let Some(fence) = renewed {
             return Ok(Some(Fence(fence)));
         }

@@ -38,12 +38,14 @@ impl Outbox for Conn {
         now: Moment,
         until: Moment,
         by: &str,
+        kinds: &[OutboxKind],
         limit: i64,
     ) -> Result<Vec<OutboxRow>, StoreError> {
         let due = dsl::outbox
             .filter(dsl::state.eq(OutboxState::Waiting))
             .filter(dsl::not_before.le(now))
             .filter(dsl::lease_until.is_null().or(dsl::lease_until.le(now)))
+            .filter(dsl::kind.eq_any(kinds.to_vec()))
             .order((dsl::not_before, dsl::id))
             .limit(limit)
             .select(dsl::id);
@@ -56,6 +58,25 @@ impl Outbox for Conn {
             rows.extend(Outbox::outbox(self, id)?);
         }
         Ok(rows)
+    }
+
+    fn sent_since(&mut self, since: Moment, automatic: bool) -> Result<(i64, Option<Moment>), StoreError> {
+        let mut sent = dsl::outbox
+            .filter(dsl::sent_at.gt(since))
+            .select((diesel::dsl::count_star(), diesel::dsl::min(dsl::sent_at)))
+            .into_boxed::<Db>();
+        if automatic {
+            sent = sent.filter(dsl::kind.ne(OutboxKind::Answer));
+        }
+        Ok(sent.first(self)?)
+    }
+
+    fn flying(&mut self, now: Moment) -> Result<i64, StoreError> {
+        Ok(dsl::outbox
+            .filter(dsl::state.eq(OutboxState::Waiting))
+            .filter(dsl::lease_until.gt(now))
+            .count()
+            .get_result(self)?)
     }
 
     fn next_due(&mut self) -> Result<Option<Moment>, StoreError> {

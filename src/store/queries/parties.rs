@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::Conn;
-use crate::case::{CaseId, ConversationId, PartyId, Reference};
+use crate::case::{CaseId, ConversationId, PartyId, PersonId, Reference};
 use crate::store::StoreError;
 use crate::store::rows::{ConversationRow, PartyAddressRow, PartyRow};
 use crate::store::schema::{conversations, parties, party_addresses};
@@ -31,6 +31,12 @@ impl Parties for Conn {
 
     fn party(&mut self, id: PartyId) -> Result<Option<PartyRow>, StoreError> {
         Ok(parties::table.find(id).select(PartyRow::as_select()).first(self).optional()?)
+    }
+
+    fn set_party_person(&mut self, id: PartyId, person: PersonId) -> Result<(), StoreError> {
+        let unknown = parties::table.find(id).filter(parties::person_id.is_null());
+        diesel::update(unknown).set(parties::person_id.eq(person)).execute(self)?;
+        Ok(())
     }
 
     fn addresses_of(&mut self, party: PartyId) -> Result<Vec<PartyAddressRow>, StoreError> {

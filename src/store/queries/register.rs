@@ -6,7 +6,7 @@ use super::{Conn, Db};
 use crate::case::{FolderId, MessageId, Moment};
 use crate::store::StoreError;
 use crate::store::rows::{FolderRow, RegisterRow, RegisterState};
-use crate::store::schema::{folders, maildir_names, register};
+use crate::store::schema::{folders, maildir_names, messages, register};
 use crate::store::tx::Register;
 
 /// Both databases bound the number of bind variables.
@@ -41,6 +41,43 @@ impl Register for Conn {
             .load(self)?)
     }
 
+    fn highest_uid(&mut self, folder: FolderId) -> Result<Option<i64>, StoreError> {
+        Ok(register::table
+            .filter(register::folder_id.eq(folder))
+            .select(diesel::dsl::max(register::uid))
+            .first(self)?)
+    }
+
+    fn unread(&mut self, folder: FolderId) -> Result<Vec<RegisterRow>, StoreError> {
+        Ok(register::table
+            .filter(register::folder_id.eq(folder))
+            .filter(register::message_id.is_null())
+            .filter(register::state.eq_any([RegisterState::Pending, RegisterState::Quarantined]))
+            .order(register::uid)
+            .select(RegisterRow::as_select())
+            .load(self)?)
+    }
+
+    fn count_unread(&mut self) -> Result<i64, StoreError> {
+        Ok(register::table
+            .filter(register::state.eq_any([RegisterState::Pending, RegisterState::Quarantined]))
+            .filter(register::message_id.is_null())
+            .count()
+            .get_result(self)?)
+    }
+
+    fn deletable(&mut self, folder: FolderId, before: Moment) -> Result<Vec<i64>, StoreError> {
+        Ok(register::table
+            .inner_join(messages::table.on(register::message_id.eq(messages::id.nullable())))
+            .filter(register::folder_id.eq(folder))
+            .filter(diesel::dsl::not(register::settled))
+            .filter(register::at.lt(before))
+            .filter(messages::raw_complete)
+            .order(register::uid)
+            .select(register::uid)
+            .load(self)?)
+    }
+
     fn unsettled(&mut self, folder: FolderId) -> Result<Vec<RegisterRow>, StoreError> {
         Ok(register::table
             .filter(register::folder_id.eq(folder))
@@ -63,6 +100,8 @@ impl Register for Conn {
                 register::state.eq(row.state),
                 register::reason.eq(&row.reason),
                 register::message_id.eq(row.message_id),
+                register::bytes.eq(row.bytes),
+                register::received_at.eq(row.received_at),
                 register::at.eq(row.at),
                 register::attempts.eq(row.attempts),
                 register::settled.eq(row.settled),
@@ -71,12 +110,22 @@ impl Register for Conn {
         Ok(())
     }
 
-    fn set_settled(&mut self, folder: FolderId, uids: &[i64]) -> Result<(), StoreError> {
+    fn set_settled(
+        &mut self,
+        folder: FolderId,
+        uids: &[i64],
+        reason: Option<&str>,
+    ) -> Result<(), StoreError> {
         for some in uids.chunks(CHUNK) {
             let rows = register::table
                 .filter(register::folder_id.eq(folder))
                 .filter(register::uid.eq_any(some.to_vec()));
-            diesel::update(rows).set(register::settled.eq(true)).execute(self)?;
+            match reason {
+                Some(reason) => diesel::update(rows)
+                    .set((register::settled.eq(true), register::reason.eq(reason)))
+                    .execute(self)?,
+                None => diesel::update(rows).set(register::settled.eq(true)).execute(self)?,
+            };
         }
         Ok(())
     }
