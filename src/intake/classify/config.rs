@@ -1,15 +1,29 @@
-//! The classifier's files as they are written: rules, word weights, what each category brings with it. Reads
+//! The classifier's files as they are written: rules, concepts, model, what each category brings with it. Reads
 //! and checks; every refusal names file, line and remedy. Knows nothing of how evidence is weighed.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
 use toml::Spanned;
 
+use super::concepts::ConceptFile;
 use crate::case::kinds::{Category, Priority, Sensitivity};
+
+/// How careful the classifier is when it is unsure of sensitivity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OperatingPoint {
+    /// Misses least, and takes some routine mail for sensitive.
+    #[default]
+    Cautious,
+    Balanced,
+    /// Raises the fewest false alarms.
+    Quiet,
+}
 
 /// Why a classifier is refused: one sentence with file, line and remedy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,18 +80,12 @@ pub struct CategoryFile {
     pub categories: Vec<CategoryEntry>,
 }
 
-/// Where doubt begins; all are shares from 0 to 1.
+/// Where doubt begins; a share from 0 to 1.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Doubt {
     /// A category surer than this needs no person to sort it.
     pub triage_below: f32,
-    /// Another category this likely brings its sensitivity with it.
-    pub another_at: f32,
-    /// The words of a mail make it confidential from here on.
-    pub confidential_at: f32,
-    /// The words of a mail make it restricted from here on.
-    pub restricted_at: f32,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -90,23 +98,14 @@ pub struct CategoryEntry {
     pub priority: Priority,
 }
 
-/// `lexicon.toml`: stem or pair of stems → weight, for each thing it may speak for. The stem `*` is what every
-/// mail says.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LexiconFile {
-    #[serde(default)]
-    pub category: BTreeMap<Category, BTreeMap<String, f32>>,
-    #[serde(default)]
-    pub sensitivity: BTreeMap<Sensitivity, BTreeMap<String, f32>>,
-}
-
 /// All files of a classifier, with the rule files under their names.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub rules: Vec<Source<RuleFile>>,
     pub categories: CategoryFile,
-    pub lexicon: LexiconFile,
+    pub concepts: Source<ConceptFile>,
+    /// The learned model as its file has it, with the name of the file.
+    pub model: (String, Vec<u8>),
 }
 
 /// A file as read, kept with its text so that an error found later can still name the line.
@@ -123,32 +122,80 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("es.toml", include_str!("../../../config/classifier/es.toml")),
     ("fr.toml", include_str!("../../../config/classifier/fr.toml")),
     (CATEGORIES, include_str!("../../../config/classifier/categories.toml")),
-    (LEXICON, include_str!("../../../config/classifier/lexicon.toml")),
+    (CONCEPTS, include_str!("../../../config/classifier/concepts.toml")),
 ];
 const CATEGORIES: &str = "categories.toml";
-const LEXICON: &str = "lexicon.toml";
+const CONCEPTS: &str = "concepts.toml";
+/// The file of the learned model.
+pub const MODEL: &str = "model.bin";
+const BUILT_IN_MODEL: &[u8] = include_bytes!("../../../config/classifier/model.bin");
 
 impl Config {
-    /// Reads the `*.toml` files of `dir`, or what is built in.
+    /// Reads the `*.toml` files of `dir` and its model, or what is built in. A directory without concepts or
+    /// without a model takes those built in.
     pub fn read(dir: Option<&Path>) -> Result<Self, RuleError> {
+        let built_in = |wanted: &str| BUILT_IN.iter().find(|(name, _)| *name == wanted).map(|(_, text)| (*text).to_owned());
         let mut texts = match dir {
-            Some(dir) => texts_of(dir)?,
+            Some(dir) => texts_of(dir, "toml")?,
             None => BUILT_IN.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect(),
         };
         let whose = dir.map_or_else(|| "the built-in classifier".to_owned(), |dir| dir.display().to_string());
         let categories = texts.remove(CATEGORIES).ok_or_else(|| {
             RuleError(format!("{whose}: has no {CATEGORIES}; copy the one that Caseward ships there"))
         })?;
-        let lexicon = texts.remove(LEXICON).unwrap_or_default();
+        let concepts = texts.remove(CONCEPTS).or_else(|| built_in(CONCEPTS)).unwrap_or_default();
         Ok(Self {
             categories: Source::<CategoryFile>::parse(CATEGORIES.to_owned(), categories)?.file,
-            lexicon: Source::<LexiconFile>::parse(LEXICON.to_owned(), lexicon)?.file,
+            concepts: Source::parse(CONCEPTS.to_owned(), concepts)?,
+            model: model_of(dir)?,
             rules: texts
                 .into_iter()
                 .map(|(name, text)| Source::parse(name, text))
                 .collect::<Result<Vec<_>, _>>()?,
         })
     }
+
+    /// Each category with the sensitivity that its mails have by nature.
+    pub fn natures(&self) -> Vec<(Category, Sensitivity)> {
+        self.categories.categories.iter().map(|entry| (entry.name.clone(), entry.sensitivity)).collect()
+    }
+
+    /// SHA-256 of the concepts, in hexadecimal: a model goes with the concepts it was made with.
+    pub fn concepts_hash(&self) -> String {
+        hex(Sha256::new().chain_update(&self.concepts.text))
+    }
+
+    /// SHA-256 of everything that a model is made of.
+    pub fn made_of(&self, examples: &BTreeMap<String, String>) -> String {
+        let mut hash = Sha256::new().chain_update(self.concepts_hash());
+        for (name, sensitivity) in self.natures() {
+            hash.update(format!("{name} {sensitivity}\n"));
+        }
+        for (name, text) in examples {
+            hash.update(format!("{name} {}\n", text.len()));
+            hash.update(text);
+        }
+        hex(hash)
+    }
+}
+
+fn hex(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The labelled mails of `dir/examples`, file by file; none when there is no such directory.
+pub fn examples_of(dir: &Path) -> Result<BTreeMap<String, String>, RuleError> {
+    let examples = dir.join("examples");
+    if examples.is_dir() { texts_of(&examples, "jsonl") } else { Ok(BTreeMap::new()) }
+}
+
+fn model_of(dir: Option<&Path>) -> Result<(String, Vec<u8>), RuleError> {
+    let path = dir.map(|dir| dir.join(MODEL)).filter(|path| path.exists());
+    let Some(path) = path else { return Ok(("the built-in model".to_owned(), BUILT_IN_MODEL.to_vec())) };
+    let name = path.display().to_string();
+    let bytes = std::fs::read(&path)
+        .map_err(|error| RuleError(format!("{name}: cannot be read: {error}; check its permissions")))?;
+    Ok((name, bytes))
 }
 
 impl<T: DeserializeOwned> Source<T> {
@@ -171,7 +218,7 @@ impl<T> Source<T> {
     }
 }
 
-fn texts_of(dir: &Path) -> Result<BTreeMap<String, String>, RuleError> {
+fn texts_of(dir: &Path, ending: &str) -> Result<BTreeMap<String, String>, RuleError> {
     let unreadable = |path: &Path, error: std::io::Error| {
         RuleError(format!("{}: cannot be read: {error}; check the path and its permissions", path.display()))
     };
@@ -179,7 +226,7 @@ fn texts_of(dir: &Path) -> Result<BTreeMap<String, String>, RuleError> {
     for entry in std::fs::read_dir(dir).map_err(|error| unreadable(dir, error))? {
         let path = entry.map_err(|error| unreadable(dir, error))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.ends_with(".toml") && !name.starts_with('.') {
+        if path.extension().is_some_and(|found| found == ending) && !name.starts_with('.') {
             let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
             texts.insert(name, text);
         }

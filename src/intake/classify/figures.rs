@@ -1,149 +1,97 @@
-//! How good the classifier is on the labelled mails, measured: the figures of `docs/classifier.md`. Every fifth
-//! mail was held back while the rules were written and is counted apart.
+//! How good verdicts are, counted against labels: recall, false alarms, macro-F1. Counts; judges nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
-use std::path::Path;
+use std::collections::BTreeSet;
 
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 
-use super::rules::tests::BUILT_IN;
-use super::{Classifier, Input, RuleClassifier, Verdict};
+use super::Verdict;
+use super::examples::Labelled;
 use crate::case::kinds::{Priority, Sensitivity};
 
-#[derive(Deserialize)]
-pub struct Labelled {
-    pub id: String,
-    subject: String,
-    body: String,
-    pub lang: String,
-    category: String,
-    sensitivity: Sensitivity,
-    priority: Priority,
-}
-
-impl Labelled {
-    /// Not looked at while rules were written and words mined.
-    fn held_back(&self) -> bool {
-        self.id.trim_start_matches('t').parse::<u32>().unwrap().is_multiple_of(5)
-    }
-
-    fn texts(&self) -> (String, String) {
-        crate::commands::classify::apart(&self.body)
-    }
-}
-
-pub fn labelled() -> Vec<Labelled> {
-    let text = std::fs::read_to_string(Path::new(BUILT_IN).join("examples/train.jsonl")).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-fn percent(part: usize, whole: usize) -> f32 {
-    if whole == 0 { 100.0 } else { 100.0 * part as f32 / whole as f32 }
-}
-
-/// What was found among what there was to find, of pairs (there, found).
-fn recall(pairs: impl Iterator<Item = (bool, bool)>) -> f32 {
-    let there: Vec<bool> = pairs.filter(|(there, _)| *there).map(|(_, found)| found).collect();
-    percent(there.iter().filter(|found| **found).count(), there.len())
-}
-
+/// Shares from 0 to 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
+    pub mails: usize,
     pub macro_f1: f32,
-    pub accuracy: f32,
+    pub right: f32,
+    /// Of mails that are at least confidential: seen as such.
     pub sensitive: f32,
+    /// Of standard mails: taken for more.
     pub false_alarms: f32,
+    /// Of restricted mails: seen as at least confidential.
     pub restricted_seen: f32,
+    /// … and as restricted.
     pub restricted: f32,
-    pub priority: f32,
     pub urgent: f32,
     pub false_urgent: f32,
+    pub priority: f32,
     pub triage: f32,
 }
 
-pub fn figures(pairs: &[(&Labelled, Verdict)]) -> Figures {
-    let categories: BTreeSet<&str> = pairs.iter().map(|(mail, _)| mail.category.as_str()).collect();
-    let f1 = categories.iter().map(|category| {
-        let hit = |(mail, verdict): &&(&Labelled, Verdict)| {
-            mail.category == *category && verdict.category.as_str() == *category
+impl Figures {
+    pub fn of(pairs: &[(&Labelled, &Verdict)]) -> Self {
+        let standard = Sensitivity::Standard;
+        let of = |there: &dyn Fn(&Labelled) -> bool, found: &dyn Fn(&Labelled, &Verdict) -> bool| {
+            let there: Vec<bool> =
+                pairs.iter().filter(|(mail, _)| there(mail)).map(|(mail, verdict)| found(mail, verdict)).collect();
+            share(there.iter().filter(|found| **found).count(), there.len())
         };
-        let right = pairs.iter().filter(hit).count();
-        let there = pairs.iter().filter(|(mail, _)| mail.category == *category).count();
-        let said = pairs.iter().filter(|(_, verdict)| verdict.category.as_str() == *category).count();
-        percent(2 * right, there + said)
+        let all = |_: &Labelled| true;
+        Self {
+            mails: pairs.len(),
+            macro_f1: macro_f1(pairs),
+            right: of(&all, &|m, v| v.category == m.category),
+            sensitive: of(&|m| m.sensitivity > standard, &|_, v| v.sensitivity > standard),
+            false_alarms: of(&|m| m.sensitivity == standard, &|_, v| v.sensitivity > standard),
+            restricted_seen: of(&|m| m.sensitivity == Sensitivity::Restricted, &|_, v| v.sensitivity > standard),
+            restricted: of(&|m| m.sensitivity == Sensitivity::Restricted, &|m, v| v.sensitivity == m.sensitivity),
+            urgent: of(&|m| m.priority == Priority::Urgent, &|m, v| v.priority == m.priority),
+            false_urgent: of(&|m| m.priority != Priority::Urgent, &|_, v| v.priority == Priority::Urgent),
+            priority: of(&all, &|m, v| v.priority == m.priority),
+            triage: of(&all, &|_, v| v.triage),
+        }
+    }
+
+    /// Whether these are no worse than `other` in what matters, beyond what chance does to single mails.
+    pub fn no_worse_than(&self, other: &Self) -> bool {
+        const CHANCE: f32 = 0.005;
+        self.macro_f1 + CHANCE >= other.macro_f1
+            && self.sensitive + CHANCE >= other.sensitive
+            && self.restricted_seen + CHANCE >= other.restricted_seen
+            && self.urgent + CHANCE >= other.urgent
+            && self.false_alarms <= other.false_alarms + 2.0 * CHANCE
+            && self.false_urgent <= other.false_urgent + CHANCE
+    }
+}
+
+impl std::fmt::Display for Figures {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let p = |share: f32| share * 100.0;
+        write!(
+            f,
+            "mails {:4}  category F1 {:.1} right {:.1}  sensitive {:.1} at {:.1} false alarms  restricted seen {:.1} as such {:.1}  urgent {:.1} false {:.1}  priority {:.1}  triage {:.1}",
+            self.mails, p(self.macro_f1), p(self.right), p(self.sensitive), p(self.false_alarms),
+            p(self.restricted_seen), p(self.restricted), p(self.urgent), p(self.false_urgent), p(self.priority),
+            p(self.triage)
+        )
+    }
+}
+
+fn macro_f1(pairs: &[(&Labelled, &Verdict)]) -> f32 {
+    let categories: BTreeSet<_> = pairs.iter().map(|(mail, _)| &mail.category).collect();
+    let f1 = categories.iter().map(|category| {
+        let there = pairs.iter().filter(|(mail, _)| &mail.category == *category).count();
+        let said = pairs.iter().filter(|(_, verdict)| &verdict.category == *category).count();
+        let right = pairs
+            .iter()
+            .filter(|(mail, verdict)| &mail.category == *category && verdict.category == mail.category)
+            .count();
+        share(2 * right, there + said)
     });
-    let all = pairs.len();
-    let share = |test: &dyn Fn(&Labelled, &Verdict) -> bool| {
-        percent(pairs.iter().filter(|(m, v)| test(m, v)).count(), all)
-    };
-    let found = |there: &dyn Fn(&Labelled) -> bool, found: &dyn Fn(&Verdict) -> bool| {
-        recall(pairs.iter().map(|(mail, verdict)| (there(mail), found(verdict))))
-    };
-    let standard = Sensitivity::Standard;
-    Figures {
-        macro_f1: f1.sum::<f32>() / categories.len() as f32,
-        accuracy: share(&|m, v| v.category.as_str() == m.category),
-        sensitive: found(&|m| m.sensitivity > standard, &|v| v.sensitivity > standard),
-        false_alarms: found(&|m| m.sensitivity == standard, &|v| v.sensitivity > standard),
-        restricted_seen: found(&|m| m.sensitivity == Sensitivity::Restricted, &|v| v.sensitivity > standard),
-        restricted: found(&|m| m.sensitivity == Sensitivity::Restricted, &|v| {
-            v.sensitivity == Sensitivity::Restricted
-        }),
-        priority: share(&|m, v| v.priority == m.priority),
-        urgent: found(&|m| m.priority == Priority::Urgent, &|v| v.priority == Priority::Urgent),
-        false_urgent: found(&|m| m.priority != Priority::Urgent, &|v| v.priority == Priority::Urgent),
-        triage: share(&|_, v| v.triage),
-    }
+    f1.sum::<f32>() / categories.len().max(1) as f32
 }
 
-fn line(name: &str, pairs: &[(&Labelled, Verdict)]) -> String {
-    let f = figures(pairs);
-    format!(
-        "{name:9} n {:3}  category F1 {:.1} right {:.1}  sensitive {:.1} at {:.1} false alarms  restricted seen {:.1} as such {:.1}  priority {:.1} urgent {:.1} false {:.1}  triage {:.1}",
-        pairs.len(),
-        f.macro_f1,
-        f.accuracy,
-        f.sensitive,
-        f.false_alarms,
-        f.restricted_seen,
-        f.restricted,
-        f.priority,
-        f.urgent,
-        f.false_urgent,
-        f.triage
-    )
-}
-
-/// Prints the figures; with `CLASSIFIER_EVIDENCE` set, also writes what each mail gave the vote, for `mine.py`.
-#[test]
-#[ignore = "prints figures; run by hand as docs/classifier.md says"]
-fn print_figures() {
-    let classifier = RuleClassifier::load(Some(Path::new(BUILT_IN))).unwrap();
-    let mails = labelled();
-    let mut written = String::new();
-    let mut pairs: Vec<(&Labelled, Verdict)> = Vec::new();
-    for mail in &mails {
-        let (new_text, quoted) = mail.texts();
-        let input =
-            Input { subject: &mail.subject, new_text: &new_text, quoted: &quoted, ..Input::default() };
-        let verdict = classifier.classify(&input);
-        let (votes, stems) = classifier.evidence(&input);
-        writeln!(written, "{}", json!({"id": mail.id, "votes": votes, "stems": stems, "rules": verdict.rules, "lang": mail.lang,
-            "category": mail.category, "sensitivity": mail.sensitivity, "priority": mail.priority, "held_back": mail.held_back(),
-            "verdict": verdict})).unwrap();
-        pairs.push((mail, verdict));
-    }
-    if let Ok(path) = std::env::var("CLASSIFIER_EVIDENCE") {
-        std::fs::write(path, written).unwrap();
-    }
-    let (held, seen): (Vec<_>, Vec<_>) = pairs.iter().cloned().partition(|(mail, _)| mail.held_back());
-    println!("{}\n{}", line("seen", &seen), line("held back", &held));
-    let mut languages: BTreeMap<&str, Vec<_>> = BTreeMap::new();
-    for pair in &held {
-        languages.entry(&pair.0.lang).or_default().push(pair.clone());
-    }
-    for (language, pairs) in languages {
-        println!("{}", line(language, &pairs));
-    }
+/// Of nothing, all was found.
+pub fn share(part: usize, whole: usize) -> f32 {
+    if whole == 0 { 1.0 } else { part as f32 / whole as f32 }
 }

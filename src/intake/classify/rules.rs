@@ -1,51 +1,14 @@
-//! The rules, compiled into one set that reads a sentence in one pass, and [`RuleClassifier`], which puts their
-//! evidence before the vote. Rules are checked against their own examples when they are loaded.
-
-use std::path::Path;
+//! The rules, compiled into one set that reads a sentence in one pass. They are checked against their own examples
+//! when they are loaded; what their evidence is worth is none of their business.
 
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
-use super::config::{CategoryFile, Config, RuleEntry, RuleError, RuleFile, Source, SpeaksFor};
+use super::config::{RuleEntry, RuleError, RuleFile, Source, SpeaksFor};
 use super::language::Languages;
-use super::lexicon::Lexicon;
 use super::text::{Sentence, fold_pattern, sentences};
-use super::{Classifier, Input, Verdict, vote};
 
 /// Memory that one thread's matching may take; beyond it the engine gets slower, never wrong.
 const DFA_BYTES: usize = 32 << 20;
-
-/// The first classifier: hand-written rules and a small lexicon. Immutable after loading.
-pub struct RuleClassifier {
-    rules: Rules,
-    lexicon: Lexicon,
-    categories: CategoryFile,
-}
-
-impl RuleClassifier {
-    /// Reads the rules in `dir`, or those built in, and checks them against their own examples.
-    pub fn load(dir: Option<&Path>) -> Result<Self, RuleError> {
-        let config = Config::read(dir)?;
-        Ok(Self {
-            rules: Rules::compile(&config.rules)?,
-            lexicon: Lexicon::new(&config.lexicon),
-            categories: config.categories,
-        })
-    }
-}
-
-#[cfg(test)]
-impl RuleClassifier {
-    /// What the vote hears of `input`: votes of the rules and stems of the new text.
-    pub fn evidence(&self, input: &Input<'_>) -> (vote::Votes, std::collections::BTreeSet<String>) {
-        vote::evidence(&self.rules, input)
-    }
-}
-
-impl Classifier for RuleClassifier {
-    fn classify(&self, input: &Input<'_>) -> Verdict {
-        vote::verdict(&self.rules, &self.lexicon, &self.categories, input)
-    }
-}
 
 pub struct Rules {
     set: RegexSet,
@@ -62,7 +25,7 @@ pub struct Rule {
 }
 
 impl Rules {
-    fn compile(files: &[Source<RuleFile>]) -> Result<Self, RuleError> {
+    pub fn compile(files: &[Source<RuleFile>]) -> Result<Self, RuleError> {
         let mut rules: Vec<Rule> = Vec::new();
         let mut patterns = Vec::new();
         for source in files {
@@ -180,6 +143,9 @@ fn expand(pattern: &str, source: &Source<RuleFile>) -> String {
 
 #[cfg(test)]
 pub mod tests {
+    use std::path::Path;
+
+    use super::super::config::Config;
     use super::*;
 
     /// Where the built-in rules are kept; read at run time so that writing rules needs no build.

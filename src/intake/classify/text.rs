@@ -16,6 +16,8 @@ const SENTENCE_WORDS: usize = 80;
 const OVERLAP_WORDS: usize = 12;
 /// Longer words are encoded data.
 const WORD_BYTES: usize = 40;
+/// So many single letters in a row are a word spelled apart.
+const LETTERS_APART: usize = 4;
 
 /// A full stop after these is no end of a sentence.
 const ABBREVIATIONS: &[&str] = &[
@@ -64,6 +66,16 @@ impl Sentence {
         self.text.push(' ');
     }
 
+    /// Makes one word of the last `count`, which were letters spelled apart.
+    fn join_last(&mut self, count: usize) {
+        let from = self.words.len().saturating_sub(count);
+        let letters = self.words.split_off(from);
+        let (Some((start, first)), Some((_, last))) = (letters.first(), letters.last()) else { return };
+        let joined: String = self.text.split_off(*start).split_ascii_whitespace().collect();
+        let source = first.start..last.end;
+        self.push(&joined, source);
+    }
+
     /// The last words again, to begin the sentence after a cut.
     fn tail(&self) -> Self {
         let mut tail = Self::default();
@@ -106,6 +118,13 @@ pub fn fold_pattern(pattern: &str) -> String {
     folded
 }
 
+/// One word, folded as in a sentence.
+pub fn fold_word(word: &str) -> String {
+    let mut folded = String::with_capacity(word.len());
+    word.chars().filter(|c| !is_invisible(*c) && !is_combining_mark(*c)).for_each(|c| fold(c, &mut folded));
+    folded
+}
+
 fn shorten(quoted: &str) -> String {
     let mut line = String::new();
     for (at, word) in quoted.split_whitespace().enumerate() {
@@ -126,6 +145,8 @@ struct Reader {
     sentence: Sentence,
     word: String,
     source: Range<usize>,
+    /// How many words at the end of the sentence are single letters, each one character behind the other.
+    apart: usize,
 }
 
 impl Reader {
@@ -148,6 +169,7 @@ impl Reader {
                 }
                 '?' => {
                     self.end_word();
+                    self.end_letters();
                     self.sentence.push("?", at..at + 1);
                     self.end_sentence();
                 }
@@ -155,6 +177,7 @@ impl Reader {
                 '\n' if next == Some('\n') || next == Some('\r') => self.end_sentence(),
                 '£' | '€' | '$' => {
                     self.end_word();
+                    self.end_letters();
                     self.sentence.push("money", at..at + c.len_utf8());
                 }
                 c if c.is_alphanumeric() => {
@@ -174,6 +197,11 @@ impl Reader {
 
     fn end_word(&mut self) {
         if !self.word.is_empty() {
+            let before = self.sentence.words.last().map_or(0, |(_, source)| source.end);
+            if self.word.len() > 1 || self.source.start > before + 1 {
+                self.end_letters();
+            }
+            self.apart += usize::from(self.word.len() == 1);
             self.sentence.push(&self.word, self.source.clone());
             self.word.clear();
             if self.sentence.len() >= SENTENCE_WORDS {
@@ -183,8 +211,17 @@ impl Reader {
         }
     }
 
+    /// `t h r e a t` is a word for a reader.
+    fn end_letters(&mut self) {
+        let apart = std::mem::take(&mut self.apart);
+        if apart >= LETTERS_APART {
+            self.sentence.join_last(apart);
+        }
+    }
+
     fn end_sentence(&mut self) {
         self.end_word();
+        self.end_letters();
         if self.sentence.len() > 0 {
             self.done.push(std::mem::take(&mut self.sentence));
         }
@@ -267,6 +304,9 @@ mod tests {
             ("th\u{200b}re\u{ad}at", &[" threat "]),
             ("thr\u{435}\u{430}t", &[" threat "]),
             ("\u{ff54}\u{ff48}reat and 𝐭𝐡𝐫𝐞𝐚𝐭", &[" threat and threat "]),
+            ("He will h u r t me", &[" he will hurt me "]),
+            ("his t-h-r-e-a-t", &[" his threat "]),
+            ("Plan B or C, a b c", &[" plan b or c a b c "]),
             ("a\0b", &[" ab "]),
             ("e\u{301}t\u{e9}", &[" ete "]),
         ];
