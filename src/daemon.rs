@@ -19,7 +19,7 @@ use crate::desk::runner::Threads;
 use crate::desk::trace::Trace;
 use crate::desk::{Desk, DeskError, Shared};
 use crate::intake::alarm::{Alarm, Expiring, Watched};
-use crate::intake::classify::{RuleClassifier, RuleError};
+use crate::intake::classify::{Judge, RuleError};
 use crate::intake::numbering::RegisterNumbers;
 use crate::intake::poll::{Connect, Poller};
 use crate::intake::prepare::Preparation;
@@ -90,7 +90,7 @@ impl Register {
         let calendars = Calendars::load(settings.config_dir.as_deref())?;
         calendars.check(settings)?;
         let rules = settings.config_dir.as_ref().map(|dir| dir.join("classifier")).filter(|dir| dir.is_dir());
-        let classifier = RuleClassifier::load(rules.as_deref())?;
+        let classifier = Judge::load(rules.as_deref(), settings.classifier.point)?;
         let store =
             Store::open(&database.url, password.as_ref(), database.ca_file.as_deref(), database.readers)?;
         let vault = open_vault(&store, master, clock())?;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use caseward::case::actor::Role;
 use caseward::commands;
 use caseward::commands::backup::Task;
+use caseward::intake::classify::OperatingPoint;
 use clap::{Parser, Subcommand};
 
 /// Turns an HR mailbox into a case register that a court could read.
@@ -45,16 +46,21 @@ enum Command {
         files: Vec<PathBuf>,
     },
     /// Print what the classifier says of messages: one JSON object per message.
+    #[command(args_conflicts_with_subcommands = true)]
     Classify {
+        #[command(subcommand)]
+        learning: Option<Learning>,
         /// Files that hold one message each.
         #[arg(required_unless_present = "jsonl")]
         files: Vec<PathBuf>,
         /// A file with one object a line: id, subject, body, from_name.
         #[arg(long, conflicts_with = "files")]
         jsonl: Option<PathBuf>,
-        /// A directory with other rules than the built-in ones.
+        /// A directory with a classifier other than the built-in one.
         #[arg(long)]
         rules: Option<PathBuf>,
+        #[arg(long, default_value = "cautious", value_parser = point)]
+        point: OperatingPoint,
     },
     /// Take in existing mail, with a progress bar; no acknowledgements.
     Import {
@@ -103,6 +109,31 @@ enum Command {
     Probe,
     /// Print the OpenAPI document of the API.
     Openapi,
+}
+
+#[derive(Subcommand)]
+enum Learning {
+    /// Make a model of the labelled mails, and adopt it unless it is worse.
+    Train {
+        /// The classifier's directory, with `examples/`.
+        #[arg(long, default_value = "config/classifier")]
+        dir: PathBuf,
+    },
+    /// Print how good it is on mails held back: confusion, languages, calibration, and the trade-off as an SVG.
+    Evaluate {
+        #[arg(long, default_value = "config/classifier")]
+        dir: PathBuf,
+        #[arg(long, default_value = "cautious", value_parser = point)]
+        point: OperatingPoint,
+        /// Where to draw sensitive mails found against false alarms.
+        #[arg(long)]
+        svg: Option<PathBuf>,
+    },
+}
+
+/// `cautious`, `balanced` or `quiet`.
+fn point(text: &str) -> Result<OperatingPoint, String> {
+    text.parse()
 }
 
 #[derive(clap::Args)]
@@ -220,8 +251,14 @@ fn main() -> ExitCode {
         Command::Serve { config } => commands::serve::run(config.config.as_deref()),
         Command::Check { config } => commands::check::run(config.config.as_deref()),
         Command::Parse { files } => commands::parse::run(&files),
-        Command::Classify { files, jsonl, rules } => {
-            commands::classify::run(&files, jsonl.as_deref(), rules.as_deref())
+        Command::Classify { learning: Some(Learning::Train { dir }), .. } => {
+            commands::classify_learn::train(&dir)
+        }
+        Command::Classify { learning: Some(Learning::Evaluate { dir, point, svg }), .. } => {
+            commands::classify_learn::evaluate(&dir, point, svg.as_deref())
+        }
+        Command::Classify { learning: None, files, jsonl, rules, point } => {
+            commands::classify::run(&files, jsonl.as_deref(), rules.as_deref(), point)
         }
         Command::Import { format, path, mailbox, config } => {
             commands::import::run(config.config.as_deref(), format, &path, mailbox.as_deref())

@@ -9,7 +9,9 @@ use std::process::ExitCode;
 use serde::{Deserialize, Serialize};
 
 use crate::case::kinds::{Category, Priority, Sensitivity};
-use crate::intake::classify::{Classifier, Input, RuleClassifier, Verdict};
+use crate::intake::classify::{Classifier, Input, Judge, OperatingPoint, Verdict, apart};
+use crate::intake::prepare;
+use crate::mail::{self, Limits, authentication::Policy};
 
 /// A longer line is no message; reading it whole could take all memory.
 const LINE_BYTES: u64 = 64 << 20;
@@ -22,8 +24,6 @@ struct Line {
     subject: String,
     #[serde(default)]
     body: String,
-    #[serde(default)]
-    from_name: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -36,19 +36,10 @@ struct Printed<'a> {
     because: &'a [String],
 }
 
-/// A mail as far as the classifier looks at it.
-#[derive(Default)]
-struct Texts {
-    subject: String,
-    new_text: String,
-    quoted: String,
-    attachment_names: Vec<String>,
-}
-
-/// Classifies mail files, and the lines of `jsonl`, with the rules in `rules` or those built in. Goes on after
-/// a message that cannot be read. Exit code 0: all printed; 1: some could not be read or printed; 2: no rules.
-pub fn run(files: &[PathBuf], jsonl: Option<&Path>, rules: Option<&Path>) -> ExitCode {
-    let classifier = match RuleClassifier::load(rules) {
+/// Classifies mail files, and the lines of `jsonl`, with the classifier in `dir` or the one built in. Goes on after
+/// a message that cannot be read. Exit code 0: all printed; 1: some could not be read or printed; 2: no classifier.
+pub fn run(files: &[PathBuf], jsonl: Option<&Path>, dir: Option<&Path>, point: OperatingPoint) -> ExitCode {
+    let classifier = match Judge::load(dir, point) {
         Ok(classifier) => classifier,
         Err(error) => {
             eprintln!("{error}");
@@ -79,7 +70,12 @@ fn all(
     let mut good = true;
     for file in files {
         match std::fs::read(file) {
-            Ok(raw) => print(classifier, &file.to_string_lossy(), &text_of(&raw), None, out)?,
+            Ok(raw) => {
+                let limits = Limits::default();
+                let mail = mail::parse(&raw, &limits, &Policy::default());
+                let verdict = prepare::classify(classifier, &raw, &mail, &limits);
+                print(&file.to_string_lossy(), &verdict, out)?;
+            }
             Err(error) => {
                 eprintln!("{}: cannot be read: {error}; check the path", file.display());
                 good = false;
@@ -121,9 +117,14 @@ fn lines(
         }
         match serde_json::from_slice::<Line>(&bytes) {
             Ok(line) => {
-                let (new_text, quoted) = apart(&line.body);
-                let texts = Texts { subject: line.subject, new_text, quoted, attachment_names: Vec::new() };
-                print(classifier, &line.id, &texts, line.from_name.as_deref(), out)?;
+                let (new_text, whole) = apart(&line.subject, &line.body);
+                let input = Input {
+                    subject: &line.subject,
+                    new_text: &new_text,
+                    whole_text: &whole,
+                    ..Input::default()
+                };
+                print(&line.id, &classifier.classify(&input), out)?;
             }
             Err(_) => {
                 eprintln!(
@@ -137,20 +138,7 @@ fn lines(
     Ok(good)
 }
 
-fn print(
-    classifier: &dyn Classifier,
-    id: &str,
-    texts: &Texts,
-    from_name: Option<&str>,
-    out: &mut impl Write,
-) -> io::Result<()> {
-    let verdict: Verdict = classifier.classify(&Input {
-        subject: &texts.subject,
-        new_text: &texts.new_text,
-        quoted: &texts.quoted,
-        attachment_names: &texts.attachment_names,
-        from_name,
-    });
+fn print(id: &str, verdict: &Verdict, out: &mut impl Write) -> io::Result<()> {
     let printed = Printed {
         id,
         category: &verdict.category,
@@ -163,48 +151,12 @@ fn print(
     writeln!(out)
 }
 
-/// Stands in for `crate::mail::parse::parse` until that is merged.
-fn text_of(raw: &[u8]) -> Texts {
-    let Some(mail) = mail_parser::MessageParser::default().parse(raw) else {
-        return Texts { new_text: String::from_utf8_lossy(raw).into_owned(), ..Texts::default() };
-    };
-    let body: Vec<_> = (0..mail.text_body_count().min(100)).filter_map(|part| mail.body_text(part)).collect();
-    let (new_text, quoted) = apart(&body.join("\n"));
-    let names = mail.attachments().filter_map(|part| {
-        use mail_parser::MimeHeaders;
-        part.attachment_name().map(str::to_owned)
-    });
-    Texts {
-        subject: mail.subject().unwrap_or_default().to_owned(),
-        new_text,
-        quoted,
-        attachment_names: names.take(100).collect(),
-    }
-}
-
-/// New text and the rest, by the plainest marks alone; stands in for the parser's own quoting until the merge.
-pub(crate) fn apart(body: &str) -> (String, String) {
-    const OPENERS: [&str; 7] = ["from:", "von:", "de :", "de:", "-----", "sent:", "begin forwarded"];
-    let (mut new_text, mut quoted) = (String::new(), String::new());
-    let mut forwarded = false;
-    for line in body.lines() {
-        let start = line.trim_start();
-        forwarded |= OPENERS
-            .iter()
-            .any(|opener| start.get(..opener.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(opener)));
-        let into = if forwarded || start.starts_with('>') { &mut quoted } else { &mut new_text };
-        into.push_str(start.trim_start_matches(['>', ' ']));
-        into.push('\n');
-    }
-    (new_text, quoted)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn printed(jsonl: &str) -> (bool, Vec<serde_json::Value>) {
-        let classifier = RuleClassifier::load(None).unwrap();
+        let classifier = Judge::load(None, OperatingPoint::default()).unwrap();
         let mut out = Vec::new();
         let good = lines(&classifier, Path::new("mails.jsonl"), jsonl.as_bytes(), &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
@@ -234,25 +186,24 @@ mod tests {
     }
 
     #[test]
-    fn a_mail_file_is_read_as_texts() {
-        let raw = b"Subject: Hours\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nNew words.\r\n> Old words.\r\n--b\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment; filename=warning.pdf\r\n\r\nx\r\n--b--\r\n";
-        let texts = text_of(raw);
-        assert_eq!(texts.subject, "Hours");
-        assert_eq!(texts.new_text.trim(), "New words.");
-        assert_eq!(texts.quoted.trim(), "Old words.");
-        assert_eq!(texts.attachment_names, ["warning.pdf"]);
-    }
-
-    #[test]
-    fn a_forward_is_not_new_text() {
-        let (new_text, quoted) = apart("See below.\nFrom: Ada\nSent: Monday\nWords.\n");
-        assert_eq!(new_text, "See below.\n");
-        assert!(quoted.contains("Words."));
+    fn a_mail_file_is_read_with_quotes_and_attached_text() {
+        let classifier = Judge::load(None, OperatingPoint::default()).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a.eml");
+        std::fs::write(&file, b"Subject: Room\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nPlease book the room for Monday, tea for nine people, thank you.\r\n--b\r\nContent-Type: text/plain\r\nContent-Disposition: attachment; filename=note.txt\r\n\r\nHe put his hand on my thigh.\r\n--b--\r\n").unwrap();
+        let mut out = Vec::new();
+        assert!(all(&classifier, &[file], None, &mut out).unwrap());
+        let verdict: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(verdict["sensitivity"], "restricted", "{verdict}");
+        assert!(
+            verdict["because"][0].as_str().unwrap().starts_with("attached 'hand on my thigh"),
+            "{verdict}"
+        );
     }
 
     #[test]
     fn a_missing_file_is_named_and_the_rest_goes_on() {
-        let classifier = RuleClassifier::load(None).unwrap();
+        let classifier = Judge::load(None, OperatingPoint::default()).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let there = dir.path().join("there.eml");
         std::fs::write(&there, b"Subject: Payslip\r\n\r\nMy payslip is wrong.\r\n").unwrap();

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod backup;
 pub mod check;
 pub mod classify;
+pub mod classify_learn;
 pub mod demo;
 pub mod directory;
 pub mod import;

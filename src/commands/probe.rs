@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::desk::view::View;
-use crate::intake::classify::RuleClassifier;
+use crate::intake::classify::{Judge, OperatingPoint};
 use crate::intake::prepare::classify;
 use crate::mail::{self, Limits, authentication::Policy};
 
@@ -23,11 +23,14 @@ pub fn run() -> ExitCode {
         }
     }
     let mut raw = Vec::new();
-    let (Ok(_), Ok(classifier)) = (std::io::stdin().read_to_end(&mut raw), RuleClassifier::load(None)) else {
+    let (Ok(_), Ok(classifier)) =
+        (std::io::stdin().read_to_end(&mut raw), Judge::load(None, OperatingPoint::default()))
+    else {
         return ExitCode::FAILURE;
     };
-    let mail = mail::parse(&raw, &Limits::default(), &Policy::default());
-    let verdict = classify(&classifier, &mail);
+    let limits = Limits::default();
+    let mail = mail::parse(&raw, &limits, &Policy::default());
+    let verdict = classify(&classifier, &raw, &mail, &limits);
     let view = View::of(&mail);
     // What was computed must not be computed away.
     std::hint::black_box((verdict, view));

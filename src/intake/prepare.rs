@@ -12,6 +12,10 @@ use crate::desk::receive::{Arrived, Place};
 use crate::mail::{self, Limits, Mail, authentication::Policy};
 use crate::vault::Lookup;
 
+/// Of attached texts so many are read, and so much of each.
+const ATTACHED_TEXTS: usize = 20;
+const ATTACHED_BYTES: usize = 256 * 1024;
+
 /// What the preparing threads share.
 pub struct Preparation {
     pub limits: Limits,
@@ -96,22 +100,30 @@ impl Preparation {
     fn understand(&self, raw: &[u8], policy: &Policy) -> Result<(Mail, Verdict), &'static str> {
         catch_unwind(AssertUnwindSafe(|| {
             let mail = mail::parse(raw, &self.limits, policy);
-            let verdict = classify(self.classifier.as_ref(), &mail);
+            let verdict = classify(self.classifier.as_ref(), raw, &mail, &self.limits);
             (mail, verdict)
         }))
         .map_err(|_| "this mail could not be understood")
     }
 }
 
-/// What the classifier says of a mail.
+/// What the classifier says of a mail and what is attached to it.
 #[must_use]
-pub fn classify(classifier: &dyn Classifier, mail: &Mail) -> Verdict {
+pub fn classify(classifier: &dyn Classifier, raw: &[u8], mail: &Mail, limits: &Limits) -> Verdict {
     let names: Vec<String> = mail.attachments.iter().map(|one| one.name.clone()).collect();
+    let texts: Vec<String> = mail
+        .attachments
+        .iter()
+        .filter(|one| one.media_type.starts_with("text/"))
+        .take(ATTACHED_TEXTS)
+        .filter_map(|one| mail::attachment(raw, &one.part, limits))
+        .map(|bytes| String::from_utf8_lossy(bytes.get(..ATTACHED_BYTES).unwrap_or(&bytes)).into_owned())
+        .collect();
     classifier.classify(&Input {
         subject: &mail.subject,
         new_text: &mail.reply,
-        quoted: &mail.text,
+        whole_text: &mail.text,
         attachment_names: &names,
-        from_name: mail.from.as_ref().and_then(|from| from.name.as_deref()),
+        attachment_texts: &texts,
     })
 }

@@ -41,6 +41,7 @@ pub struct Settings {
     pub api: Api,
     pub access: AccessSettings,
     pub intake: Intake,
+    pub classifier: ClassifierSettings,
     #[serde(rename = "mailbox")]
     pub mailboxes: Vec<MailboxSettings>,
     pub smtp: SmtpSettings,
@@ -146,6 +147,14 @@ pub struct Intake {
     pub dkim: bool,
     /// The name servers to ask; the system's when there are none.
     pub resolvers: Vec<SocketAddr>,
+}
+
+/// How mail is sorted by what it says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClassifierSettings {
+    /// How careful it is when it is unsure of sensitivity.
+    pub point: crate::intake::classify::OperatingPoint,
 }
 
 /// The group that handles categories.

@@ -88,16 +88,17 @@ impl Concepts {
     pub fn find(&self, sentence: &Sentence) -> Vec<(usize, Concept)> {
         let words: Vec<&str> = sentence.words().collect();
         let mut found = Vec::new();
+        let mut meanings = Vec::new();
         for (at, word) in words.iter().enumerate() {
-            let mut meanings = Vec::new();
+            meanings.clear();
             self.forwards.walk(word.bytes(), &mut meanings);
             self.backwards.walk(word.bytes().rev(), &mut meanings);
-            for meaning in meanings {
+            for meaning in &meanings {
                 match meaning {
-                    Meaning::Concept(concept) => found.push((at, concept)),
+                    Meaning::Concept(concept) => found.push((at, *concept)),
                     Meaning::Phrase(number) => {
                         let rest = words.get(at + 1..).unwrap_or_default();
-                        if let Some((patterns, concept)) = self.phrases.get(number as usize)
+                        if let Some((patterns, concept)) = self.phrases.get(*number as usize)
                             && rest.len() >= patterns.len()
                             && patterns.iter().zip(rest).all(|(pattern, word)| pattern.matches(word))
                         {
@@ -220,7 +221,8 @@ mod tests {
     #[test]
     fn what_is_no_word_is_refused() {
         for word in ["*", "*x*", "a*b"] {
-            let source = Source::<ConceptFile>::parse("c.toml".into(), format!("[a]\nen = \"{word}\"\n")).unwrap();
+            let source =
+                Source::<ConceptFile>::parse("c.toml".into(), format!("[a]\nen = \"{word}\"\n")).unwrap();
             assert!(Concepts::new(&source).unwrap_err().to_string().contains("is no word"), "{word}");
         }
     }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
@@ -23,6 +23,18 @@ pub enum OperatingPoint {
     Balanced,
     /// Raises the fewest false alarms.
     Quiet,
+}
+
+impl std::str::FromStr for OperatingPoint {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "cautious" => Ok(Self::Cautious),
+            "balanced" => Ok(Self::Balanced),
+            "quiet" => Ok(Self::Quiet),
+            _ => Err("is none of cautious, balanced, quiet".to_owned()),
+        }
+    }
 }
 
 /// Why a classifier is refused: one sentence with file, line and remedy.
@@ -134,7 +146,9 @@ impl Config {
     /// Reads the `*.toml` files of `dir` and its model, or what is built in. A directory without concepts or
     /// without a model takes those built in.
     pub fn read(dir: Option<&Path>) -> Result<Self, RuleError> {
-        let built_in = |wanted: &str| BUILT_IN.iter().find(|(name, _)| *name == wanted).map(|(_, text)| (*text).to_owned());
+        let built_in = |wanted: &str| {
+            BUILT_IN.iter().find(|(name, _)| *name == wanted).map(|(_, text)| (*text).to_owned())
+        };
         let mut texts = match dir {
             Some(dir) => texts_of(dir, "toml")?,
             None => BUILT_IN.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect(),

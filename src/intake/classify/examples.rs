@@ -37,7 +37,10 @@ pub fn read(files: &BTreeMap<String, String>) -> Result<Vec<Labelled>, RuleError
         for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let place = format!("{name}, line {}", at + 1);
             let mail: Labelled = serde_json::from_str(line).map_err(|error| {
-                RuleError(format!("{place}: is no labelled mail: {}; correct the line", without_place(&error)))
+                RuleError(format!(
+                    "{place}: is no labelled mail: {}; correct the line",
+                    without_place(&error)
+                ))
             })?;
             if let Some(other) = seen.insert(mail.id.clone(), place.clone()) {
                 return Err(RuleError(format!("{place}: has the id of {other}; give each mail its own")));

@@ -38,23 +38,39 @@ impl Family {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Features([Vec<(u32, u32)>; 6]);
 
+/// The buckets of one sentence, for each family, as they come.
+#[derive(Clone, Debug, Default)]
+pub struct Buckets([Vec<u32>; 6]);
+
+impl Buckets {
+    pub fn of(concepts: &Concepts, sentence: &Sentence) -> Self {
+        let mut raw = Self::default();
+        collect(concepts, sentence, &mut raw.0);
+        raw
+    }
+
+    pub fn of_subject(concepts: &Concepts, sentence: &Sentence) -> Self {
+        let mut raw = Self::of(concepts, sentence);
+        let [.., subject] = &mut raw.0;
+        subject.extend(sentence.words().map(|word| bucket(Family::Subject, word.as_bytes())));
+        raw
+    }
+
+    pub fn families(&self) -> impl Iterator<Item = (Family, &[u32])> {
+        Family::ALL.into_iter().zip(self.0.iter().map(Vec::as_slice))
+    }
+}
+
 impl Features {
-    /// Of the sentences of a text and of its subject.
-    pub fn of<'a>(
-        concepts: &Concepts,
-        subject: &'a [Sentence],
-        text: impl Iterator<Item = &'a Sentence>,
-    ) -> Self {
-        let mut raw: [Vec<u32>; 6] = Default::default();
-        for sentence in subject {
-            collect(concepts, sentence, &mut raw);
-            let [.., subject] = &mut raw;
-            subject.extend(sentence.words().map(|word| bucket(Family::Subject, word.as_bytes())));
+    /// Of the sentences of a text.
+    pub fn of<'a>(sentences: impl Iterator<Item = &'a Buckets>) -> Self {
+        let mut all: [Vec<u32>; 6] = Default::default();
+        for sentence in sentences {
+            for (all, one) in all.iter_mut().zip(&sentence.0) {
+                all.extend_from_slice(one);
+            }
         }
-        for sentence in text {
-            collect(concepts, sentence, &mut raw);
-        }
-        Self(raw.map(counted))
+        Self(all.map(counted))
     }
 
     pub fn families(&self) -> impl Iterator<Item = (Family, &[(u32, u32)])> {
@@ -110,7 +126,7 @@ fn collect(concepts: &Concepts, sentence: &Sentence, into: &mut [Vec<u32>; 6]) {
         spelled.extend(word.bytes().take(LETTERS_READ));
         spelled.push(b' ');
         for length in GRAMS {
-            letters.extend(spelled.windows(length).map(|gram| bucket(Family::Letters, gram)));
+            letters.extend(spelled.windows(length).map(letters_bucket));
         }
     }
     let mut found: Vec<u16> = concepts.find(sentence).into_iter().map(|(_, concept)| concept).collect();
@@ -133,7 +149,7 @@ const LETTERS_READ: usize = 20;
 const GRAMS: [usize; 2] = [3, 4];
 
 fn counted(mut raw: Vec<u32>) -> Vec<(u32, u32)> {
-    raw.sort_unstable();
+    sort(&mut raw);
     let mut counts: Vec<(u32, u32)> = Vec::with_capacity(raw.len());
     for bucket in raw {
         match counts.last_mut() {
@@ -142,6 +158,44 @@ fn counted(mut raw: Vec<u32>) -> Vec<(u32, u32)> {
         }
     }
     counts
+}
+
+/// Sorts buckets in two passes over nine bits each: a mail has thousands, and this is most of the work on it.
+fn sort(raw: &mut Vec<u32>) {
+    const HALF: u32 = 9;
+    if raw.len() < 200 {
+        raw.sort_unstable();
+        return;
+    }
+    for shift in [0, HALF] {
+        let digit = |bucket: u32| (bucket >> shift) as usize & ((1 << HALF) - 1);
+        let mut places = [0usize; 1 << HALF];
+        for bucket in raw.iter() {
+            if let Some(place) = places.get_mut(digit(*bucket)) {
+                *place += 1;
+            }
+        }
+        let mut sum = 0;
+        for place in &mut places {
+            sum += std::mem::replace(place, sum);
+        }
+        let mut sorted = vec![0u32; raw.len()];
+        for bucket in raw.iter() {
+            if let Some(place) = places.get_mut(digit(*bucket)) {
+                if let Some(slot) = sorted.get_mut(*place) {
+                    *slot = *bucket;
+                }
+                *place += 1;
+            }
+        }
+        *raw = sorted;
+    }
+}
+
+/// The same as [`bucket`] for up to seven letters at once: one multiplication.
+fn letters_bucket(gram: &[u8]) -> u32 {
+    let packed = gram.iter().fold(1u64, |packed, byte| packed << 8 | u64::from(*byte));
+    (packed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 46) as u32
 }
 
 /// The bucket of a word of `family` (`FNV-1a`, folded).

@@ -32,8 +32,11 @@ impl Figures {
     pub fn of(pairs: &[(&Labelled, &Verdict)]) -> Self {
         let standard = Sensitivity::Standard;
         let of = |there: &dyn Fn(&Labelled) -> bool, found: &dyn Fn(&Labelled, &Verdict) -> bool| {
-            let there: Vec<bool> =
-                pairs.iter().filter(|(mail, _)| there(mail)).map(|(mail, verdict)| found(mail, verdict)).collect();
+            let there: Vec<bool> = pairs
+                .iter()
+                .filter(|(mail, _)| there(mail))
+                .map(|(mail, verdict)| found(mail, verdict))
+                .collect();
             share(there.iter().filter(|found| **found).count(), there.len())
         };
         let all = |_: &Labelled| true;
@@ -43,8 +46,12 @@ impl Figures {
             right: of(&all, &|m, v| v.category == m.category),
             sensitive: of(&|m| m.sensitivity > standard, &|_, v| v.sensitivity > standard),
             false_alarms: of(&|m| m.sensitivity == standard, &|_, v| v.sensitivity > standard),
-            restricted_seen: of(&|m| m.sensitivity == Sensitivity::Restricted, &|_, v| v.sensitivity > standard),
-            restricted: of(&|m| m.sensitivity == Sensitivity::Restricted, &|m, v| v.sensitivity == m.sensitivity),
+            restricted_seen: of(&|m| m.sensitivity == Sensitivity::Restricted, &|_, v| {
+                v.sensitivity > standard
+            }),
+            restricted: of(&|m| m.sensitivity == Sensitivity::Restricted, &|m, v| {
+                v.sensitivity == m.sensitivity
+            }),
             urgent: of(&|m| m.priority == Priority::Urgent, &|m, v| v.priority == m.priority),
             false_urgent: of(&|m| m.priority != Priority::Urgent, &|_, v| v.priority == Priority::Urgent),
             priority: of(&all, &|m, v| v.priority == m.priority),
@@ -70,8 +77,16 @@ impl std::fmt::Display for Figures {
         write!(
             f,
             "mails {:4}  category F1 {:.1} right {:.1}  sensitive {:.1} at {:.1} false alarms  restricted seen {:.1} as such {:.1}  urgent {:.1} false {:.1}  priority {:.1}  triage {:.1}",
-            self.mails, p(self.macro_f1), p(self.right), p(self.sensitive), p(self.false_alarms),
-            p(self.restricted_seen), p(self.restricted), p(self.urgent), p(self.false_urgent), p(self.priority),
+            self.mails,
+            p(self.macro_f1),
+            p(self.right),
+            p(self.sensitive),
+            p(self.false_alarms),
+            p(self.restricted_seen),
+            p(self.restricted),
+            p(self.urgent),
+            p(self.false_urgent),
+            p(self.priority),
             p(self.triage)
         )
     }

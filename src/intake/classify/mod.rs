@@ -21,7 +21,7 @@ mod text;
 pub mod train;
 mod verdict;
 
-pub use config::{Config, OperatingPoint, RuleError, examples_of};
+pub use config::{Config, MODEL, OperatingPoint, RuleError, examples_of};
 pub use figures::Figures;
 
 use std::path::Path;
@@ -82,14 +82,7 @@ impl Judge {
     /// against its checksum and the concepts it was made with.
     pub fn load(dir: Option<&Path>, point: OperatingPoint) -> Result<Self, RuleError> {
         let config = Config::read(dir)?;
-        let (name, bytes) = &config.model;
-        let model = Model::read(bytes, &config.concepts_hash()).map_err(|refused| {
-            RuleError(format!(
-                "{name}: {}; make it anew with `caseward classify train`, or remove it to use the built-in one",
-                refused.what()
-            ))
-        })?;
-        Self::with_model(&config, model, point)
+        Self::with_model(&config, model_in(&config)?, point)
     }
 
     fn with_model(config: &Config, model: Model, point: OperatingPoint) -> Result<Self, RuleError> {
@@ -102,6 +95,16 @@ impl Judge {
             model,
         }))
     }
+}
+
+fn model_in(config: &Config) -> Result<Model, RuleError> {
+    let (name, bytes) = &config.model;
+    Model::read(bytes, &config.concepts_hash()).map_err(|refused| {
+        RuleError(format!(
+            "{name} {}; make it anew with `caseward classify train`, or remove it to use the built-in one",
+            refused.what()
+        ))
+    })
 }
 
 impl Classifier for Judge {

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::features::{BUCKETS, Family, Features};
+use super::features::{BUCKETS, Buckets, Family, Features};
 use crate::case::kinds::Category;
 
 /// Raised when the file's form or the meaning of its numbers changes.
@@ -171,7 +171,8 @@ impl Model {
         if header.concepts != concepts {
             return Err(Refused::OtherConcepts);
         }
-        let (bits, rows) = rest.get(1..).and_then(|rest| rest.split_at_checked(WORDS * 8)).ok_or(Refused::Damaged)?;
+        let (bits, rows) =
+            rest.get(1..).and_then(|rest| rest.split_at_checked(WORDS * 8)).ok_or(Refused::Damaged)?;
         let known: Vec<u64> =
             bits.chunks_exact(8).filter_map(|chunk| chunk.try_into().ok().map(u64::from_le_bytes)).collect();
         let width = header.outputs.len() + 1;
@@ -225,7 +226,7 @@ impl Model {
     }
 
     /// For each question the highest score of a passage of two sentences, and the first of the two.
-    pub fn peaks(&self, sentences: &[Features]) -> [(f32, usize); Question::ALL.len()] {
+    pub fn peaks(&self, sentences: &[Buckets]) -> [(f32, usize); Question::ALL.len()] {
         let mut peaks = [(f32::MIN, 0); Question::ALL.len()];
         let parts: Vec<Partial> = sentences.iter().map(|sentence| self.partial(sentence)).collect();
         let empty = Partial::default();
@@ -247,13 +248,12 @@ impl Model {
         self.header.outputs.iter().skip(self.header.categories.len())
     }
 
-    fn partial(&self, features: &Features) -> Partial {
+    fn partial(&self, sentence: &Buckets) -> Partial {
         let behind = self.header.categories.len();
         let mut partial = Partial::default();
-        for ((_, counts), (square, sums)) in features.families().zip(&mut partial.0) {
-            for (bucket, count) in counts {
-                let Some((rarity, weights)) = self.row(*bucket) else { continue };
-                let value = damped(*count) * rarity;
+        for ((_, buckets), (square, sums)) in sentence.families().zip(&mut partial.0) {
+            for bucket in buckets {
+                let Some((value, weights)) = self.row(*bucket) else { continue };
                 *square += value * value;
                 for (sum, weight) in sums.iter_mut().zip(weights.iter().skip(behind)) {
                     *sum += value * f32::from(*weight as i8);
@@ -261,6 +261,11 @@ impl Model {
             }
         }
         partial
+    }
+
+    /// Whether a feature was seen in more than one example.
+    pub fn knows(&self, bucket: u32) -> bool {
+        self.row(bucket).is_some()
     }
 
     /// What one bucket says for an output, in the output's own unit; 0 for an unknown one.

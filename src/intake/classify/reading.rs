@@ -5,15 +5,35 @@ use std::collections::HashSet;
 
 use super::Input;
 use super::concepts::Concepts;
-use super::features::Features;
+use super::features::{Buckets, Features};
 use super::text::{Sentence, sentences};
 
 /// New text shorter than this has no topic of its own: it takes the thread's.
 const TOPIC_WORDS: usize = 14;
 /// More names or texts than this are not looked at.
 const MOST_ATTACHMENTS: usize = 100;
-/// More sentences than this are a log file, not a letter; passages of the first and last ones are looked at.
-const MOST_PASSAGES: usize = 2_000;
+
+/// What a subject shouts is no fact.
+const LOUD: &[&str] = &[
+    "urgent",
+    "urgently",
+    "urgente",
+    "urgentes",
+    "urgence",
+    "urgencia",
+    "dringend",
+    "dringende",
+    "dringlich",
+    "eilig",
+    "eilt",
+    "asap",
+    "emergency",
+    "notfall",
+    "emergencia",
+    "important",
+    "importante",
+    "wichtig",
+];
 
 /// Where a sentence stood; decides what it may speak for and how a reason names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,11 +58,15 @@ pub struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     pub fn of(input: &Input<'a>) -> Self {
-        let subject = Part { place: Place::Subject, original: input.subject, sentences: sentences(input.subject) };
+        let calm = sentences(input.subject).iter().map(|sentence| sentence.without(LOUD)).collect();
+        let subject = Part { place: Place::Subject, original: input.subject, sentences: calm };
         let new = Part { place: Place::New, original: input.new_text, sentences: sentences(input.new_text) };
-        let mut whole = sentences(input.whole_text);
         let said: HashSet<&str> = new.sentences.iter().map(|sentence| sentence.text.as_str()).collect();
-        whole.retain(|sentence| !said.contains(sentence.text.as_str()));
+        let mut whole = Vec::new();
+        if input.whole_text.trim() != input.new_text.trim() {
+            whole = sentences(input.whole_text);
+            whole.retain(|sentence| !said.contains(sentence.text.as_str()));
+        }
         let short = new.sentences.iter().map(Sentence::len).sum::<usize>() < TOPIC_WORDS;
         let quoted = Part { place: Place::Quoted, original: input.whole_text, sentences: whole };
         let mut parts = vec![subject, new, quoted];
@@ -55,41 +79,31 @@ impl<'a> Reading<'a> {
         Self { parts, short }
     }
 
-    fn at(&self, places: &[Place]) -> impl Iterator<Item = &Sentence> {
-        self.parts.iter().filter(|part| places.contains(&part.place)).flat_map(|part| &part.sentences)
+    /// The buckets of each sentence, part by part.
+    pub fn buckets(&self, concepts: &Concepts) -> Vec<Vec<Buckets>> {
+        let of = |part: &Part<'_>| match part.place {
+            Place::Subject => part.sentences.iter().map(|one| Buckets::of_subject(concepts, one)).collect(),
+            _ => part.sentences.iter().map(|one| Buckets::of(concepts, one)).collect(),
+        };
+        self.parts.iter().map(of).collect()
     }
 
-    fn subject(&self) -> &[Sentence] {
-        self.parts.first().map_or(&[], |part| part.sentences.as_slice())
+    /// Features of what has the topic, if that is not all that was said; and of all that was said.
+    pub fn features(&self, buckets: &[Vec<Buckets>]) -> (Option<Features>, Features) {
+        let all = Features::of(buckets.iter().flatten());
+        let has_topic = |place| match place {
+            Place::Subject | Place::New => true,
+            Place::Quoted => self.short,
+            Place::Attachment => false,
+        };
+        let parts = || self.parts.iter().zip(buckets);
+        let everything = parts().all(|(part, sentences)| has_topic(part.place) || sentences.is_empty());
+        let topic = parts().filter(|(part, _)| has_topic(part.place)).flat_map(|(_, sentences)| sentences);
+        ((!everything).then(|| Features::of(topic)), all)
     }
 
-    /// Features of what has the topic, and of everything.
-    pub fn features(&self, concepts: &Concepts) -> (Features, Features) {
-        let all = Features::of(
-            concepts,
-            self.subject(),
-            self.at(&[Place::New, Place::Quoted, Place::Attachment]),
-        );
-        let more = self.at(&[Place::Quoted]).next().is_some() && !self.short;
-        if more || self.at(&[Place::Attachment]).next().is_some() {
-            let places: &[Place] = if self.short { &[Place::New, Place::Quoted] } else { &[Place::New] };
-            return (Features::of(concepts, self.subject(), self.at(places)), all);
-        }
-        (all.clone(), all)
-    }
-
-    /// The sentences of everything but the subject, with the part and place they stand at; some of very many.
-    pub fn passages(&self) -> Vec<(usize, usize, &Sentence)> {
-        let mut found: Vec<_> = self
-            .parts
-            .iter()
-            .enumerate()
-            .skip(1)
-            .flat_map(|(part, of)| of.sentences.iter().enumerate().map(move |(at, one)| (part, at, one)))
-            .collect();
-        if found.len() > MOST_PASSAGES {
-            found.drain(MOST_PASSAGES / 2..found.len() - MOST_PASSAGES / 2);
-        }
-        found
+    /// The sentences of everything but the subject, with the part that they stand in.
+    pub fn passages(&self) -> Vec<(&Part<'a>, &Sentence)> {
+        self.parts.iter().skip(1).flat_map(|part| part.sentences.iter().map(move |one| (part, one))).collect()
     }
 }

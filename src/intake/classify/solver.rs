@@ -113,7 +113,9 @@ pub fn logistic<const N: usize>(rows: &[([f64; N], bool)], weight: impl Fn(bool)
 fn solved(mut matrix: Vec<Vec<f64>>, mut right: Vec<f64>) -> Vec<f64> {
     let size = right.len();
     for at in 0..size {
-        let (Some(pivot_row), Some(pivot_right)) = (matrix.get(at).cloned(), right.get(at).copied()) else { continue };
+        let (Some(pivot_row), Some(pivot_right)) = (matrix.get(at).cloned(), right.get(at).copied()) else {
+            continue;
+        };
         let pivot = pivot_row.get(at).copied().unwrap_or(1.0);
         for other in (0..size).filter(|other| *other != at) {
             let Some(row) = matrix.get_mut(other) else { continue };
@@ -143,7 +145,8 @@ mod tests {
         let matrix = Matrix { rows, columns: 3 };
         let separator = separate(&matrix, &[0, 1, 2, 3], |at| at < 2, |_| 10.0);
         let score = |at: usize| -> f32 {
-            separator.bias + matrix.rows[at].iter().map(|(c, v)| separator.weights[*c as usize] * v).sum::<f32>()
+            separator.bias
+                + matrix.rows[at].iter().map(|(c, v)| separator.weights[*c as usize] * v).sum::<f32>()
         };
         assert!(score(0) > 0.5 && score(1) > 0.5 && score(2) < -0.5 && score(3) < -0.5);
     }
@@ -151,8 +154,9 @@ mod tests {
     #[test]
     fn logistic_regression_finds_the_odds() {
         // Of rows with 1 three in four are true, of rows with 0 one in four.
-        let rows: Vec<([f64; 1], bool)> =
-            (0..4000).map(|n| ([f64::from(n % 2)], if n % 2 == 1 { n % 8 != 1 } else { n % 8 == 0 })).collect();
+        let rows: Vec<([f64; 1], bool)> = (0..4000)
+            .map(|n| ([f64::from(n % 2)], if n % 2 == 1 { n % 8 != 1 } else { n % 8 == 0 }))
+            .collect();
         let beta = logistic(&rows, |_| 1.0);
         let p = |x: f64| 1.0 / (1.0 + (-(beta[0] + beta[1] * x)).exp());
         assert!((p(1.0) - 0.75).abs() < 0.01 && (p(0.0) - 0.25).abs() < 0.01, "{beta:?}");

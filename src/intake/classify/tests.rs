@@ -4,11 +4,11 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use super::{Classifier, Input, RuleClassifier, Verdict};
+use super::{Classifier, Config, Input, Judge, OperatingPoint, Verdict, examples_of};
 use crate::case::kinds::{Priority, Sensitivity};
 
-fn classifier() -> RuleClassifier {
-    RuleClassifier::load(None).unwrap()
+fn classifier() -> Judge {
+    Judge::load(None, OperatingPoint::default()).unwrap()
 }
 
 fn verdict(subject: &str, new_text: &str) -> Verdict {
@@ -93,7 +93,7 @@ fn one_grave_sentence_decides_wherever_it_stands() {
     assert!(calm.sensitivity < Sensitivity::Restricted);
     let last = format!("{routine}{grave} See you.");
     let names = ["harassment_complaint.pdf".to_owned()];
-    let quoted = Input { new_text: "Which code do I book it on?", quoted: grave, ..Input::default() };
+    let quoted = Input { new_text: "Which code do I book it on?", whole_text: grave, ..Input::default() };
     let attached = Input { new_text: routine, attachment_names: &names, ..Input::default() };
     for (input, verb) in [
         (Input { new_text: &last, ..Input::default() }, "said '"),
@@ -131,14 +131,6 @@ fn nothing_known_goes_to_a_person() {
 }
 
 #[test]
-fn the_name_of_the_sender_is_no_evidence() {
-    let classifier = classifier();
-    let input = Input { subject: "Hello", new_text: "Where do I park?", ..Input::default() };
-    let named = Input { from_name: Some("Harassment Bully-Threat"), ..input };
-    assert_eq!(classifier.classify(&input), classifier.classify(&named));
-}
-
-#[test]
 fn ten_megabytes_are_read_in_part() {
     let mut text = "they and he and the lead of my team ".repeat(300_000);
     text.push_str(". He put his hand on my thigh.");
@@ -165,7 +157,7 @@ fn bad_files_are_refused_with_file_and_line() {
         let built_in = Path::new(super::rules::tests::BUILT_IN);
         std::fs::copy(built_in.join("categories.toml"), dir.path().join("categories.toml")).unwrap();
         std::fs::write(dir.path().join("xx.toml"), rules).unwrap();
-        let error = RuleClassifier::load(Some(dir.path())).err().unwrap().to_string();
+        let error = Judge::load(Some(dir.path()), OperatingPoint::default()).err().unwrap().to_string();
         assert!(error.contains(place) && error.contains(what), "{error}");
         assert_eq!(error.lines().count(), 1, "{error}");
     }
@@ -174,9 +166,9 @@ fn bad_files_are_refused_with_file_and_line() {
 #[test]
 fn a_directory_without_categories_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let error = RuleClassifier::load(Some(dir.path())).err().unwrap().to_string();
+    let error = Judge::load(Some(dir.path()), OperatingPoint::default()).err().unwrap().to_string();
     assert!(error.contains("categories.toml"), "{error}");
-    assert!(RuleClassifier::load(Some(&dir.path().join("gone"))).is_err());
+    assert!(Judge::load(Some(&dir.path().join("gone")), OperatingPoint::default()).is_err());
 }
 
 #[test]
@@ -184,10 +176,75 @@ fn any_text_gets_the_same_sound_verdict_twice() {
     let classifier = classifier();
     proptest!(ProptestConfig::with_cases(64), |(subject in any::<String>(), text in any::<String>(), quoted in any::<String>(), name in any::<String>())| {
         let names = [name];
-        let input = Input { subject: &subject, new_text: &text, quoted: &quoted, attachment_names: &names, from_name: None };
+        let input = Input { subject: &subject, new_text: &text, whole_text: &quoted, attachment_names: &names, attachment_texts: &names };
         let verdict = classifier.classify(&input);
         prop_assert!((0.0..=1.0).contains(&verdict.confidence));
         prop_assert!(!verdict.because.is_empty());
         prop_assert_eq!(&verdict, &classifier.classify(&input));
     });
+}
+
+#[test]
+fn the_built_in_model_is_made_of_the_examples_beside_it() {
+    let dir = Path::new(super::rules::tests::BUILT_IN);
+    let config = Config::read(Some(dir)).unwrap();
+    let (made_of, figures) = super::evaluate::in_use(&config).unwrap();
+    let expected = config.made_of(&examples_of(dir).unwrap());
+    assert_eq!(made_of, expected, "run `caseward classify train`");
+    assert!(figures.is_some());
+}
+
+#[test]
+fn a_model_that_is_damaged_or_of_other_concepts_is_refused_with_the_remedy() {
+    let built_in = Path::new(super::rules::tests::BUILT_IN);
+    let model = std::fs::read(built_in.join("model.bin")).unwrap();
+    let concepts = std::fs::read_to_string(built_in.join("concepts.toml")).unwrap();
+    let mut damaged = model.clone();
+    damaged[model.len() / 2] ^= 1;
+    let cases = [
+        (damaged, concepts.clone(), "is damaged"),
+        (model[..100].to_vec(), concepts.clone(), "is damaged"),
+        (Vec::new(), concepts.clone(), "is damaged"),
+        (model, format!("{concepts}[tea]\nen = \"tea\"\n"), "other concepts"),
+    ];
+    for (model, concepts, what) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::copy(built_in.join("categories.toml"), dir.path().join("categories.toml")).unwrap();
+        std::fs::write(dir.path().join("concepts.toml"), concepts).unwrap();
+        std::fs::write(dir.path().join("model.bin"), model).unwrap();
+        let error = Judge::load(Some(dir.path()), OperatingPoint::default()).err().unwrap().to_string();
+        assert!(error.contains(what) && error.contains("caseward classify train"), "{error}");
+    }
+}
+
+#[test]
+fn bad_examples_are_named_with_file_and_line() {
+    let good = r#"{"id":"a1","subject":"s","body":"b","lang":"en","category":"leave","sensitivity":"standard","priority":"normal"}"#;
+    let cases = [
+        (format!("{good}\n{{}}\n"), "mine.jsonl, line 2: is no labelled mail: missing field"),
+        (format!("{good}\n\n{good}\n"), "mine.jsonl, line 3: has the id of mine.jsonl, line 1"),
+        (good.replace("standard", "secret"), "mine.jsonl, line 1: is no labelled mail: unknown variant"),
+        ("text".to_owned(), "mine.jsonl, line 1: is no labelled mail"),
+    ];
+    for (text, expected) in cases {
+        let files = [("mine.jsonl".to_owned(), text)].into();
+        let error = super::examples::read(&files).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}");
+    }
+}
+
+#[test]
+fn a_letter_in_a_language_we_do_not_read_is_for_a_person() {
+    let polish = "Szanowni Państwo, chciałbym zgłosić, że mój kierownik codziennie mnie wyzywa i grozi mi zwolnieniem.";
+    let verdict = verdict("Prośba o rozmowę", polish);
+    assert!(verdict.triage && verdict.confidence < 0.2, "{verdict:?}");
+    assert_eq!(verdict.sensitivity, Sensitivity::Confidential, "{verdict:?}");
+}
+
+#[test]
+fn attachments_and_their_text_are_read() {
+    let texts = ["He put his hand on my thigh.".to_owned()];
+    let input = Input { new_text: "Please file this for me.", attachment_texts: &texts, ..Input::default() };
+    let verdict = classifier().classify(&input);
+    assert_eq!(verdict.sensitivity, Sensitivity::Restricted, "{verdict:?}");
 }

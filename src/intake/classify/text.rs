@@ -43,6 +43,17 @@ impl Sentence {
         self.text.split_ascii_whitespace()
     }
 
+    /// Itself without `words`.
+    pub fn without(&self, words: &[&str]) -> Self {
+        let mut rest = Self::default();
+        for ((_, source), word) in
+            self.words.iter().zip(self.words()).filter(|(_, word)| !words.contains(word))
+        {
+            rest.push(word, source.clone());
+        }
+        rest
+    }
+
     /// How many words it has.
     pub fn len(&self) -> usize {
         self.words.len()

@@ -6,9 +6,10 @@ use std::thread;
 
 use super::concepts::Concepts;
 use super::examples::Labelled;
-use super::features::{BUCKETS, Features};
+use super::features::{BUCKETS, Buckets, Features};
 use super::model::{
-    Calibration, Header, Line, Model, Points, Question, RARITY_STEP, Scale, Scores, Thresholds, damped, versions,
+    Calibration, Header, Line, Model, Points, Question, RARITY_STEP, Scale, Scores, Thresholds, damped,
+    versions,
 };
 use super::solver::{Matrix, logistic, separate};
 use super::{Input, reading::Reading};
@@ -30,7 +31,7 @@ pub struct Lesson {
     pub topic: Features,
     pub all: Features,
     /// Each sentence by itself; none for a lesson kept without its text.
-    pub passages: Vec<Features>,
+    pub passages: Vec<Buckets>,
     /// Which part of the cross-validation it belongs to.
     pub fold: usize,
 }
@@ -38,14 +39,13 @@ pub struct Lesson {
 impl Lesson {
     pub fn of(mail: &Labelled, concepts: &Concepts) -> Self {
         let (new_text, whole) = super::apart(&mail.subject, &mail.body);
-        let input = Input { subject: &mail.subject, new_text: &new_text, whole_text: &whole, ..Input::default() };
+        let input =
+            Input { subject: &mail.subject, new_text: &new_text, whole_text: &whole, ..Input::default() };
         let reading = Reading::of(&input);
-        let (topic, all) = reading.features(concepts);
-        let passages = reading
-            .passages()
-            .into_iter()
-            .map(|(_, _, sentence)| Features::of(concepts, &[], std::iter::once(sentence)))
-            .collect();
+        let buckets = reading.buckets(concepts);
+        let (topic, all) = reading.features(&buckets);
+        let topic = topic.unwrap_or_else(|| all.clone());
+        let passages = buckets.into_iter().skip(1).flatten().collect();
         let number: usize = mail.id.bytes().fold(7, |sum, byte| (sum * 31 + usize::from(byte)) % 1_000_003);
         Self {
             category: mail.category.clone(),
@@ -69,8 +69,9 @@ impl Lesson {
     }
 }
 
-/// Learns from `lessons`. `categories` with whether their mails are grave by nature.
-pub fn train(lessons: &[Lesson], categories: &[(Category, Sensitivity)], hashes: (String, String)) -> Model {
+/// Learns from `lessons`; `categories` with the sensitivity of each by nature. The header says nothing of where
+/// they came from.
+pub fn train(lessons: &[Lesson], categories: &[(Category, Sensitivity)]) -> Model {
     let names: Vec<Category> = categories.iter().map(|(name, _)| name.clone()).collect();
     let all: Vec<usize> = (0..lessons.len()).collect();
     let mut heard: Vec<Option<Heard>> = vec![None; lessons.len()];
@@ -80,15 +81,13 @@ pub fn train(lessons: &[Lesson], categories: &[(Category, Sensitivity)], hashes:
         let model = learned(lessons, &inside, &names);
         for at in outside {
             if let (Some(lesson), Some(slot)) = (lessons.get(at), heard.get_mut(at)) {
-                *slot = Some(Heard::of(&model, &lesson.topic, &lesson.all, &lesson.passages));
+                *slot = Some(Heard::of(&model, Some(&lesson.topic), &lesson.all, &lesson.passages));
             }
         }
     }
     let pairs: Vec<(&Lesson, Heard)> =
         lessons.iter().zip(heard).filter_map(|(lesson, heard)| Some((lesson, heard?))).collect();
     let mut model = learned(lessons, &all, &names);
-    model.header.made_of = hashes.0;
-    model.header.concepts = hashes.1;
     model.header.calibration = calibrated(&pairs, categories);
     model.header.points = points(&pairs, &model.header.calibration, categories);
     model
@@ -104,11 +103,11 @@ pub struct Heard {
 }
 
 impl Heard {
-    pub fn of(model: &Model, topic: &Features, all: &Features, passages: &[Features]) -> Self {
-        let peaks = model.peaks(passages);
+    /// `topic`: features of what has the topic, when that is not everything.
+    pub fn of(model: &Model, topic: Option<&Features>, all: &Features, passages: &[Buckets]) -> Self {
         let scores = model.scores(all);
-        let topic = if topic == all { scores.clone() } else { model.scores(topic) };
-        Self { topic, all: scores, peaks }
+        let topic = topic.map_or_else(|| scores.clone(), |topic| model.scores(topic));
+        Self { topic, all: scores, peaks: model.peaks(passages) }
     }
 
     /// The numbers from which a question is answered: score of the whole, of the gravest passage, and log-odds
@@ -121,7 +120,8 @@ impl Heard {
     ) -> [f64; 3] {
         let whole = self.all.0.get(categories.len() + question as usize).copied().unwrap_or_default();
         let peak = self.peaks.get(question as usize).map_or(whole, |(score, _)| *score);
-        let floor = if question == Question::Sensitive { Sensitivity::Confidential } else { Sensitivity::Restricted };
+        let floor =
+            if question == Question::Sensitive { Sensitivity::Confidential } else { Sensitivity::Restricted };
         let top = self.topic.0.iter().take(categories.len()).copied().fold(f32::MIN, f32::max);
         let (mut grave, mut others) = (1e-4f64, 1e-4f64);
         for (score, (_, sensitivity)) in self.topic.0.iter().zip(categories) {
@@ -176,7 +176,9 @@ fn learned(lessons: &[Lesson], among: &[usize], names: &[Category]) -> Model {
     let work = &work;
     let separators: Vec<_> = thread::scope(|scope| {
         let halves: Vec<_> = [0, 1]
-            .map(|half| scope.spawn(move || (half..outputs).step_by(2).map(|at| (at, work(at))).collect::<Vec<_>>()))
+            .map(|half| {
+                scope.spawn(move || (half..outputs).step_by(2).map(|at| (at, work(at))).collect::<Vec<_>>())
+            })
             .into();
         let mut all: Vec<_> = halves.into_iter().filter_map(|half| half.join().ok()).flatten().collect();
         all.sort_by_key(|(at, _)| *at);
@@ -209,7 +211,10 @@ fn learned(lessons: &[Lesson], among: &[usize], names: &[Category]) -> Model {
         examples: among.len(),
         categories: names.to_vec(),
         outputs: scales,
-        calibration: Calibration { category_slope: 4.0, questions: vec![Line::default(); Question::ALL.len()] },
+        calibration: Calibration {
+            category_slope: 4.0,
+            questions: vec![Line::default(); Question::ALL.len()],
+        },
         points: Points { cautious: [0.0; 5], balanced: [0.0; 5], quiet: [0.0; 5] },
         held_back: None,
     };
@@ -242,22 +247,23 @@ fn calibrated(pairs: &[(&Lesson, Heard)], categories: &[(Category, Sensitivity)]
         pairs
             .iter()
             .map(|(lesson, heard)| {
-                let scores = || heard.topic.0.iter().take(categories.len()).map(|score| f64::from(score * slope));
+                let scores =
+                    || heard.topic.0.iter().take(categories.len()).map(|score| f64::from(score * slope));
                 let right = scores().zip(categories).find(|(_, (name, _))| *name == lesson.category);
                 scores().map(f64::exp).sum::<f64>().ln() - right.map_or(0.0, |(score, _)| score)
             })
             .sum()
     };
-    let category_slope = (4..48)
-        .map(|step| step as f32 * 0.25)
-        .min_by(|a, b| loss(*a).total_cmp(&loss(*b)))
-        .unwrap_or(4.0);
+    let category_slope =
+        (4..48).map(|step| step as f32 * 0.25).min_by(|a, b| loss(*a).total_cmp(&loss(*b))).unwrap_or(4.0);
     let mut calibration = Calibration { category_slope, questions: Vec::new() };
     for question in Question::ALL {
         let rows: Vec<([f64; 3], bool)> = pairs
             .iter()
             .filter(|(lesson, _)| !lesson.passages.is_empty())
-            .map(|(lesson, heard)| (heard.numbers(question, &calibration, categories), lesson.answer(question)))
+            .map(|(lesson, heard)| {
+                (heard.numbers(question, &calibration, categories), lesson.answer(question))
+            })
             .collect();
         let beta = logistic(&rows, |_| 1.0);
         let at = |n: usize| beta.get(n).copied().unwrap_or_default() as f32;
@@ -268,11 +274,15 @@ fn calibrated(pairs: &[(&Lesson, Heard)], categories: &[(Category, Sensitivity)]
 
 /// What each point allows: of the mails that are not, how many may be taken for sensitive, for restricted, for
 /// urgent, for high and for low.
-const CAUTIOUS: Thresholds = [0.16, 0.10, 0.010, 0.08, 0.04];
-const BALANCED: Thresholds = [0.10, 0.07, 0.007, 0.06, 0.04];
-const QUIET: Thresholds = [0.05, 0.04, 0.004, 0.04, 0.03];
+const CAUTIOUS: Thresholds = [0.18, 0.10, 0.012, 0.08, 0.04];
+const BALANCED: Thresholds = [0.11, 0.07, 0.009, 0.06, 0.04];
+const QUIET: Thresholds = [0.06, 0.04, 0.006, 0.04, 0.03];
 
-fn points(pairs: &[(&Lesson, Heard)], calibration: &Calibration, categories: &[(Category, Sensitivity)]) -> Points {
+fn points(
+    pairs: &[(&Lesson, Heard)],
+    calibration: &Calibration,
+    categories: &[(Category, Sensitivity)],
+) -> Points {
     let scored = Question::ALL.map(|question| {
         let mut not: Vec<f32> = pairs
             .iter()
@@ -299,7 +309,8 @@ pub fn log_odds(
     calibration: &Calibration,
     categories: &[(Category, Sensitivity)],
 ) -> f32 {
-    let [whole, peak, category] = heard.numbers(question, calibration, categories).map(|number| number as f32);
+    let [whole, peak, category] =
+        heard.numbers(question, calibration, categories).map(|number| number as f32);
     let line = calibration.questions.get(question as usize).copied().unwrap_or_default();
     line.offset + line.whole * whole + line.peak * peak + line.category * category
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use super::concepts::Concepts;
 use super::config::{CategoryFile, OperatingPoint};
-use super::features::{Family, Features, bucket};
+use super::features::{Buckets, Family, bucket};
 use super::model::{Model, Question, Thresholds};
-use super::reading::{Place, Reading};
+use super::reading::{Part, Place, Reading};
 use super::rules::Rules;
 use super::text::Sentence;
 use super::train::{Heard, log_odds};
@@ -16,6 +16,8 @@ use crate::case::kinds::{Category, Priority, Sensitivity};
 
 /// A person reads this many reasons.
 const REASONS: usize = 6;
+/// So many words are a letter, and may say anything.
+const LETTER_WORDS: usize = 5;
 /// A second guess less likely than this is none.
 const GUESS: f32 = 0.05;
 
@@ -39,21 +41,33 @@ impl Means {
         }
     }
 
+    /// The log-odds that a mail is sensitive, before any threshold.
+    pub fn sensitive_odds(&self, input: &Input<'_>) -> f32 {
+        let reading = Reading::of(input);
+        let (heard, _) = self.hear(&reading);
+        log_odds(&heard, Question::Sensitive, &self.model.header.calibration, &self.natures)
+    }
+
+    /// What the model says, and whether there was nothing to say anything about.
+    fn hear(&self, reading: &Reading<'_>) -> (Heard, bool) {
+        let buckets = reading.buckets(&self.concepts);
+        let (topic, all) = reading.features(&buckets);
+        let passages: Vec<Buckets> = buckets.into_iter().skip(1).flatten().collect();
+        (Heard::of(&self.model, topic.as_ref(), &all, &passages), all.is_empty())
+    }
+
     pub fn verdict(&self, input: &Input<'_>) -> Verdict {
         let reading = Reading::of(input);
-        let (topic, all) = reading.features(&self.concepts);
+        let (heard, silent) = self.hear(&reading);
         let passages = reading.passages();
-        let features: Vec<Features> = passages
-            .iter()
-            .map(|(_, _, sentence)| Features::of(&self.concepts, &[], std::iter::once(*sentence)))
-            .collect();
-        let heard = Heard::of(&self.model, &topic, &all, &features);
         let floors = Floors::of(&self.rules, &reading);
-        let shares = self.shares(&heard, &floors, topic.is_empty());
+        let shares = self.shares(&heard, &floors, silent);
         let (category, confidence) = shares.first().cloned().unwrap_or_else(|| (Category::general(), 0.0));
-        let runner_up = shares.get(1).filter(|(_, share)| *share >= GUESS).map(|(category, _)| category.clone());
-        let odds = Question::ALL.map(|question| log_odds(&heard, question, &self.model.header.calibration, &self.natures));
-        let silent = all.is_empty();
+        let runner_up =
+            shares.get(1).filter(|(_, share)| *share >= GUESS).map(|(category, _)| category.clone());
+        let odds = Question::ALL
+            .map(|question| log_odds(&heard, question, &self.model.header.calibration, &self.natures));
+        let strange = self.strange(&reading);
         let answers = self.answers(&odds, silent);
         let nature = self.categories.categories.iter().find(|entry| entry.name == category);
         let always = nature.filter(|entry| entry.sensitivity == Sensitivity::Restricted && !silent);
@@ -65,25 +79,32 @@ impl Means {
             Sensitivity::Standard
         };
         let by_category = always.map_or(Sensitivity::Standard, |entry| entry.sensitivity);
-        let sensitivity = floors.sensitivity.max(learned).max(by_category);
+        let unread =
+            if strange == Strange::Letter { Sensitivity::Confidential } else { Sensitivity::Standard };
+        let sensitivity = floors.sensitivity.max(learned).max(by_category).max(unread);
         let priority = self.priority(&answers, &floors, always.map(|entry| entry.priority), sensitivity);
 
         let mut because = floors.reasons();
         if learned > floors.sensitivity {
-            let question = if learned == Sensitivity::Restricted { Question::Restricted } else { Question::Sensitive };
-            because.extend(self.grave_passage(question, &heard, &reading, &passages, learned));
+            let question =
+                if learned == Sensitivity::Restricted { Question::Restricted } else { Question::Sensitive };
+            because.extend(self.grave_passage(question, &heard, &passages, learned));
         } else if by_category > floors.sensitivity.max(learned) {
             because.push(format!("a case of {category} is always {by_category}"));
         }
         if answers.is(Question::Urgent) && floors.priority < Priority::Urgent {
-            because.extend(self.danger(&heard, &reading, &passages));
+            because.extend(self.danger(&heard, &passages));
         }
         because.extend(self.telling_words(&category, &reading));
+        if sensitivity == unread && strange == Strange::Letter {
+            because.push("hardly a word of it is known, so a person must read it".to_owned());
+        }
         if because.is_empty() {
             because.push("nothing in it is known to rules or examples".to_owned());
         }
         because.truncate(REASONS);
-        let triage = silent || confidence < self.categories.doubt.triage_below;
+        let confidence = if strange == Strange::No { confidence } else { confidence.min(0.1) };
+        let triage = silent || strange != Strange::No || confidence < self.categories.doubt.triage_below;
         let sureness = |yes: f32| {
             let p = 1.0 / (1.0 + (-yes.abs()).exp());
             (p * 1000.0).round() / 1000.0
@@ -95,7 +116,11 @@ impl Means {
             sensitivity,
             priority,
             confidence,
-            sensitivity_confidence: sureness(if sensitivity == Sensitivity::Restricted { restricted } else { sensitive }),
+            sensitivity_confidence: sureness(if sensitivity == Sensitivity::Restricted {
+                restricted
+            } else {
+                sensitive
+            }),
             priority_confidence: sureness(match priority {
                 Priority::Urgent => urgent,
                 Priority::High | Priority::Normal => high,
@@ -117,7 +142,9 @@ impl Means {
         let scores: Vec<f32> = names
             .iter()
             .zip(&heard.topic.0)
-            .map(|(name, score)| score * slope + floors.votes.iter().filter(|(of, _)| of == name).map(|(_, w)| w).sum::<f32>())
+            .map(|(name, score)| {
+                score * slope + floors.votes.iter().filter(|(of, _)| of == name).map(|(_, w)| w).sum::<f32>()
+            })
             .collect();
         let top = scores.iter().copied().fold(f32::MIN, f32::max);
         let total: f32 = scores.iter().map(|score| (score - top).exp()).sum();
@@ -134,6 +161,21 @@ impl Means {
             *answer = !silent && *odds > threshold;
         }
         answers
+    }
+
+    /// Whether it is in no language that the examples are in.
+    fn strange(&self, reading: &Reading<'_>) -> Strange {
+        let own = reading.parts.iter().filter(|part| matches!(part.place, Place::Subject | Place::New));
+        let (mut known, mut words) = (0usize, 0usize);
+        for word in own.flat_map(|part| &part.sentences).flat_map(Sentence::words) {
+            words += 1;
+            known += usize::from(self.model.knows(bucket(Family::Word, word.as_bytes())));
+        }
+        match words {
+            _ if known * 3 >= words => Strange::No,
+            0..LETTER_WORDS => Strange::Scrap,
+            _ => Strange::Letter,
+        }
     }
 
     fn priority(
@@ -159,16 +201,15 @@ impl Means {
         &self,
         question: Question,
         heard: &Heard,
-        reading: &Reading<'_>,
-        passages: &[(usize, usize, &Sentence)],
+        passages: &[(&Part<'_>, &Sentence)],
         learned: Sensitivity,
     ) -> Option<String> {
-        let quoted = self.quoted(question, heard, reading, passages)?;
+        let quoted = self.quoted(question, heard, passages)?;
         Some(format!("{quoted}, which is like our {learned} examples"))
     }
 
-    fn danger(&self, heard: &Heard, reading: &Reading<'_>, passages: &[(usize, usize, &Sentence)]) -> Option<String> {
-        let quoted = self.quoted(Question::Urgent, heard, reading, passages)?;
+    fn danger(&self, heard: &Heard, passages: &[(&Part<'_>, &Sentence)]) -> Option<String> {
+        let quoted = self.quoted(Question::Urgent, heard, passages)?;
         Some(format!("{quoted}, which is like our examples of danger"))
     }
 
@@ -177,23 +218,24 @@ impl Means {
         &self,
         question: Question,
         heard: &Heard,
-        reading: &Reading<'_>,
-        passages: &[(usize, usize, &Sentence)],
+        passages: &[(&Part<'_>, &Sentence)],
     ) -> Option<String> {
         let (_, at) = heard.peaks.get(question as usize)?;
         let output = self.model.output(question);
         let pair = passages.iter().skip(*at).take(2);
-        let (part, _, sentence) = pair.max_by(|a, b| {
+        let (part, sentence) = pair.max_by(|a, b| {
             let voice = |sentence: &Sentence| self.voice(sentence, output);
-            voice(a.2).total_cmp(&voice(b.2))
+            voice(a.1).total_cmp(&voice(b.1))
         })?;
-        let part = reading.parts.get(*part)?;
         let quote = sentence.quote(part.original, 0..sentence.text.len());
         Some(format!("{} '{quote}'", verb(part.place)))
     }
 
     fn voice(&self, sentence: &Sentence, output: usize) -> f32 {
-        sentence.words().map(|word| self.model.says(Family::Word, bucket(Family::Word, word.as_bytes()), output)).sum::<f32>()
+        sentence
+            .words()
+            .map(|word| self.model.says(Family::Word, bucket(Family::Word, word.as_bytes()), output))
+            .sum::<f32>()
             + self
                 .concepts
                 .find(sentence)
@@ -212,11 +254,17 @@ impl Means {
         let own = reading.parts.iter().filter(|part| matches!(part.place, Place::Subject | Place::New));
         for sentence in own.flat_map(|part| &part.sentences) {
             let words: Vec<&str> = sentence.words().collect();
-            let mut said: Vec<f32> =
-                words.iter().map(|word| self.model.says(Family::Word, bucket(Family::Word, word.as_bytes()), output)).collect();
+            let mut said: Vec<f32> = words
+                .iter()
+                .map(|word| self.model.says(Family::Word, bucket(Family::Word, word.as_bytes()), output))
+                .collect();
             for (at, one) in self.concepts.find(sentence) {
                 if let Some(said) = said.get_mut(at) {
-                    *said += self.model.says(Family::Concept, bucket(Family::Concept, self.concepts.name(one).as_bytes()), output);
+                    *said += self.model.says(
+                        Family::Concept,
+                        bucket(Family::Concept, self.concepts.name(one).as_bytes()),
+                        output,
+                    );
                 }
             }
             loud.extend(said.into_iter().zip(words).filter(|(said, word)| *said > 0.0 && word.len() > 2));
@@ -227,6 +275,14 @@ impl Means {
         let list: Vec<String> = loud.iter().take(3).map(|(_, word)| format!("'{word}'")).collect();
         (!list.is_empty()).then(|| format!("words as in our examples of {category}: {}", list.join(", ")))
     }
+}
+
+/// How far a mail's words are unknown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Strange {
+    No,
+    Scrap,
+    Letter,
 }
 
 #[derive(Default)]
@@ -269,16 +325,21 @@ impl Floors {
             said: Vec::new(),
         };
         for part in &reading.parts {
-            let has_topic = matches!(part.place, Place::Subject | Place::New) || (reading.short && part.place == Place::Quoted);
+            let has_topic = matches!(part.place, Place::Subject | Place::New)
+                || (reading.short && part.place == Place::Quoted);
             for sentence in &part.sentences {
                 for rule in rules.speaking(sentence) {
                     let speaks = &rule.speaks_for;
                     // Each rule counts once for the category, however often it matches; floors are idempotent.
                     let first = floors.rules.insert(rule.id.clone());
-                    if first && has_topic && let Some(category) = &speaks.category {
+                    if first
+                        && has_topic
+                        && let Some(category) = &speaks.category
+                    {
                         floors.votes.push((category.clone(), rule.weight));
                     }
-                    floors.sensitivity = floors.sensitivity.max(speaks.sensitivity.unwrap_or(Sensitivity::Standard));
+                    floors.sensitivity =
+                        floors.sensitivity.max(speaks.sensitivity.unwrap_or(Sensitivity::Standard));
                     match speaks.priority {
                         Some(Priority::Low) => floors.low |= part.place == Place::New,
                         Some(priority) => floors.priority = floors.priority.max(priority),
@@ -302,6 +363,10 @@ impl Floors {
         let mut said: Vec<_> = self.said.iter().collect();
         said.sort_by_key(|(sensitivity, priority, _)| std::cmp::Reverse((*sensitivity, *priority)));
         let mut seen = BTreeSet::new();
-        said.into_iter().map(|(_, _, reason)| reason.clone()).filter(|reason| seen.insert(reason.clone())).take(4).collect()
+        said.into_iter()
+            .map(|(_, _, reason)| reason.clone())
+            .filter(|reason| seen.insert(reason.clone()))
+            .take(4)
+            .collect()
     }
 }
