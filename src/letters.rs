@@ -28,16 +28,22 @@ pub enum Kind {
     Reminder,
     /// A deadline of a case has passed.
     Overdue,
+    /// To a case's owner and a guardian: somebody broke the glass. Reference and link.
+    BreakGlass,
+    /// To a guardian: somebody in HR was given rights without a second person. Names nobody.
+    Rights,
 }
 
 impl Kind {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Acknowledgement,
         Self::AcknowledgementUnverified,
         Self::Answer,
         Self::Notification,
         Self::Reminder,
         Self::Overdue,
+        Self::BreakGlass,
+        Self::Rights,
     ];
 
     /// The name of its directory.
@@ -49,6 +55,8 @@ impl Kind {
             Self::Notification => "notification",
             Self::Reminder => "reminder",
             Self::Overdue => "overdue",
+            Self::BreakGlass => "break-glass",
+            Self::Rights => "rights",
         }
     }
 }
@@ -199,7 +207,8 @@ impl Values<'_> {
             Kind::Acknowledgement | Kind::AcknowledgementUnverified => {
                 context! { organisation, sender, reference }
             }
-            Kind::Notification | Kind::Reminder | Kind::Overdue => {
+            Kind::Rights => context! { organisation, sender },
+            Kind::Notification | Kind::Reminder | Kind::Overdue | Kind::BreakGlass => {
                 context! { organisation, sender, reference, link }
             }
             Kind::Answer => {
@@ -277,6 +286,14 @@ const BUILT_IN: &[(Kind, &str, [&str; 3])] = &[
     letter!(Answer, "answer", "en"),
     letter!(Answer, "answer", "es"),
     letter!(Answer, "answer", "fr"),
+    letter!(BreakGlass, "break-glass", "de"),
+    letter!(BreakGlass, "break-glass", "en"),
+    letter!(BreakGlass, "break-glass", "es"),
+    letter!(BreakGlass, "break-glass", "fr"),
+    letter!(Rights, "rights", "de"),
+    letter!(Rights, "rights", "en"),
+    letter!(Rights, "rights", "es"),
+    letter!(Rights, "rights", "fr"),
     letter!(Notification, "notification", "de"),
     letter!(Notification, "notification", "en"),
     letter!(Notification, "notification", "es"),

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use caseward::case::actor::Role;
 use caseward::case::{MessageKind, Status, UserId};
-use caseward::desk::change::{Change, Changes};
+use caseward::desk::change::{Base, Change, Changes};
 use caseward::desk::clocks::{Deed, MoveClock, Tick};
 use caseward::desk::users::{AddUser, Profile};
 use caseward::store::rows::CaseRow;
@@ -75,7 +75,7 @@ async fn a_person_starts_extends_and_fulfils_a_statutory_clock_with_proof() {
     let deed = |case: &CaseRow, deed: Deed, reason: &str| MoveClock {
         actor: system(),
         case: case.id,
-        version: case.version,
+        base: Base::Version(case.version),
         pack: "gdpr-access".into(),
         deed,
         reason: reason.into(),
@@ -123,7 +123,9 @@ async fn a_user(app: &TestApp, login: &str, email: &str) -> UserId {
 }
 
 async fn change(app: &TestApp, case: &CaseRow, changes: Changes) -> CaseRow {
-    app.run(Change { actor: system(), case: case.id, version: case.version, changes }).await.expect("changed")
+    app.run(Change { actor: system(), case: case.id, base: Base::Version(case.version), changes })
+        .await
+        .expect("changed")
 }
 
 async fn notices(app: &TestApp, case: &CaseRow) -> usize {

@@ -14,7 +14,8 @@ mod support;
 use std::time::Duration;
 
 use caseward::case::{Part, Status};
-use caseward::desk::answer::{AddParty, Answer};
+use caseward::desk::answer::Answer;
+use caseward::desk::parties::AddParty;
 use caseward::store::rows::RegisterState;
 use support::app::{Database, TestApp, authenticated, deliver, system};
 use support::mailstack::mailstack;
@@ -101,6 +102,7 @@ async fn main_job(database: Database, hr: &'static str) {
 
     bounce(&app, case.id, &mark).await;
     absence(&app, hr, &mark).await;
+    write_first(&app, case.reference, &mark).await;
 
     let states: Vec<RegisterState> = app
         .read(|tx| Ok(tx.list_register(None, None, 100)?.into_iter().map(|(row, _)| row.state).collect()))
@@ -136,6 +138,48 @@ async fn bounce(app: &TestApp, case: caseward::case::CaseId, mark: &str) {
     assert_eq!(bounced.delivery.as_deref(), Some("bounced"));
     let report = messages.iter().find(|row| row.automatic == "bounce").expect("the report");
     assert_eq!(report.conversation_id, bounced.conversation_id);
+}
+
+/// HR writes first to a witness, with a file; their reply comes back into their own conversation.
+async fn write_first(app: &TestApp, reference: caseward::case::Reference, mark: &str) {
+    let before = app.messages(reference).await.len();
+    let path = format!("/api/v1/cases/{reference}");
+    let token = Some(app.lead_token.as_str());
+    let witness = r#"{"part": "witness", "name": "Bob Example", "email": "bob@candidates.test"}"#;
+    let (status, party) = app.ask("POST", &format!("{path}/parties"), token, witness).await;
+    assert_eq!(status, 201, "{party}");
+    let party: serde_json::Value = serde_json::from_str(&party).expect("a party");
+    // "Bring it along." in base64.
+    let letter = serde_json::json!({ "party": party["id"], "text": format!("What did you see? {mark}"),
+        "attachments": [{ "name": "form.txt", "media_type": "text/plain", "content": "QnJpbmcgaXQgYWxvbmcu" }] });
+    let (status, sent) = app.ask("POST", &format!("{path}/messages"), token, &letter.to_string()).await;
+    assert_eq!(status, 201, "{sent}");
+    let mail = mailstack().delivered("bob@candidates.test", &format!("What did you see? {mark}"));
+    let parsed = mail_parser::MessageParser::default().parse(mail.as_bytes()).expect("a mail");
+    let file = parsed.attachments().next().expect("an attachment");
+    assert_eq!(mail_parser::MimeHeaders::attachment_name(file), Some("form.txt"));
+    assert_eq!(file.contents(), b"Bring it along.");
+    assert!(
+        !mail.contains(&reference.to_string()),
+        "no party learns the reference of another's conversation"
+    );
+    let reply_to = header(&mail, "Reply-To").expect("a reply address");
+    let address = reply_to.rsplit_once('<').map_or(reply_to.as_str(), |(_, rest)| rest).trim_end_matches('>');
+    let reply = authenticated(
+        "candidates.test",
+        &format!(
+            "Message-ID: <witness-{mark}@candidates.test>\nFrom: bob@candidates.test\nTo: {address}\n\
+             Subject: Re: question\nDate: Mon, 2 Mar 2026 15:00:00 +0000\n\nI saw nothing.\n"
+        ),
+    );
+    deliver("bob@candidates.test", address, &reply);
+    let messages = app.until_messages(reference, before + 2).await;
+    let conversation = party["conversation"].as_str().expect("a conversation");
+    let theirs = messages
+        .iter()
+        .filter(|row| row.conversation_id.is_some_and(|id| id.to_string() == conversation))
+        .count();
+    assert_eq!(theirs, 2, "what was written to them, and what they wrote");
 }
 
 /// An absence reply is recorded in the conversation, opens nothing and is not answered.

@@ -11,7 +11,7 @@
 mod support;
 
 use caseward::case::actor::Role;
-use caseward::desk::change::{Change, Changes};
+use caseward::desk::change::{Base, Change, Changes};
 use caseward::desk::users::{AddUser, Profile};
 use support::app::{Database, TestApp, authenticated, deliver, system};
 use support::mailstack::mailstack;
@@ -44,7 +44,9 @@ async fn an_owner_is_told_quietly_of_a_case_and_of_what_comes_in() {
     };
     let owner = app.run(owner).await.expect("a user").id;
     let changes = Changes { owner: Some(Some(owner)), ..Changes::default() };
-    app.run(Change { actor: system(), case: case.id, version: case.version, changes }).await.expect("owned");
+    app.run(Change { actor: system(), case: case.id, base: Base::Version(case.version), changes })
+        .await
+        .expect("owned");
     let notice = mailstack().delivered("bob@candidates.test", &case.reference.to_string());
     assert!(notice.contains("Auto-Submitted:"), "{notice}");
     assert!(!notice.to_lowercase().contains("lighthouse"), "a notice says nothing of the matter: {notice}");

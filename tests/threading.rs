@@ -12,7 +12,7 @@
 mod support;
 
 use caseward::case::{Actor, CaseId, MessageKind, Reference, Sensitivity, Status, Trust};
-use caseward::desk::change::{Change, Changes};
+use caseward::desk::change::{Base, Change, Changes};
 use caseward::desk::receive::Became;
 use caseward::store::rows::{CaseRow, Held, LinkRow, RegisterState};
 use proptest::test_runner::{Config, TestRunner};
@@ -78,7 +78,7 @@ async fn known(intake: &Intake) -> Known {
     let close = Change {
         actor: Actor::System,
         case: case.id,
-        version: case.version,
+        base: Base::Version(case.version),
         changes: Changes { status: Some(Status::Closed), ..Changes::default() },
     };
     let case = intake.register.desk.run(close).await.expect("closed");
@@ -414,7 +414,7 @@ async fn worked_on(database: Database) {
     let open = Change {
         actor: Actor::System,
         case: case.id,
-        version: case.version,
+        base: Base::Version(case.version),
         changes: Changes { status: Some(Status::Open), ..Changes::default() },
     };
     intake.register.desk.run(open).await.expect("opened");

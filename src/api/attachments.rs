@@ -9,9 +9,9 @@ use actix_web::{HttpResponse, web};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::auth::Caller;
+use super::errors::ReadErrors;
 use super::input::id;
 use super::problem::Problem;
-use super::reading::ReadErrors;
 use super::{State, on, resource};
 use crate::case::MessageId;
 use crate::desk::DeskError;
@@ -27,7 +27,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
 /// The mail as it came, byte for byte.
 #[utoipa::path(get, path = "/api/v1/messages/{id}/raw", tag = "messages",
     params(("id" = String, Path, format = "uuid")),
-    responses((status = 200, body = Vec<u8>, content_type = "message/rfc822"), ReadErrors))]
+    responses((status = 200, body = Vec<u8>, content_type = "message/rfc822",
+        headers(("Content-Disposition" = String, description = "always a download"))), ReadErrors))]
 async fn raw(
     state: web::Data<State>,
     caller: Caller,
@@ -61,7 +62,8 @@ async fn raw(
 /// One attachment. Its media type stands in the message; here it is bytes.
 #[utoipa::path(get, path = "/api/v1/messages/{id}/attachments/{part}", tag = "messages",
     params(("id" = String, Path, format = "uuid"), ("part" = String, Path, pattern = "^[0-9]{1,4}(\\.[a-z]?[0-9]{1,4}){0,8}$")),
-    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), ReadErrors))]
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream",
+        headers(("Content-Disposition" = String, description = "always a download"))), ReadErrors))]
 async fn attachment(
     state: web::Data<State>,
     caller: Caller,

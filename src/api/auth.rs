@@ -18,12 +18,16 @@ use crate::desk::users::{TouchToken, user_of};
 
 /// The last use of a token is noted no finer than this.
 const COARSE: Duration = Duration::from_secs(60);
+/// What is recorded of a path, characters: no path of ours is longer.
+const LONGEST_ASKED: usize = 200;
 
 /// The user behind a request.
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub user: User,
     pub token: TokenId,
+    /// Method and path, for the record of refusals.
+    pub asked: String,
 }
 
 impl Caller {
@@ -49,7 +53,7 @@ pub async fn guard(
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let state = request.app_data::<web::Data<State>>().cloned().ok_or_else(Problem::unauthorised)?;
     let caller = match caller(&state, request.headers()).await {
-        Ok(caller) => caller,
+        Ok(caller) => Caller { asked: asked(&request), ..caller },
         Err(problem) => {
             let peer = request.peer_addr().map(|peer| peer.ip());
             state.limiter.check(Key::peer(peer))?;
@@ -92,7 +96,12 @@ pub async fn caller(state: &State, headers: &HeaderMap) -> Result<Caller, Proble
             }
         });
     }
-    Ok(Caller { user: user_of(&user), token: token.id })
+    Ok(Caller { user: user_of(&user, &state.api.shared), token: token.id, asked: String::new() })
+}
+
+fn asked(request: &ServiceRequest) -> String {
+    let path: String = request.path().chars().take(LONGEST_ASKED).collect();
+    format!("{} {path}", request.method())
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -2,20 +2,22 @@
 
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::auth::Caller;
-use super::input::{Input, body, etag, id_given, moment, query};
+use super::errors::{ReadErrors, WriteErrors};
+use super::input::{Input, body, etag, id_given, moment, query, said};
+use super::page::{Page, Place, Range};
 use super::problem::Problem;
-use super::reading::{ReadErrors, Reading, WriteErrors, text};
-use super::{State, on, page, resource};
+use super::reading::{Reading, text};
+use super::{State, on, resource};
 use crate::case::access::Access;
 use crate::case::{CaseId, Category, Channel, Priority, Sensitivity, Status, UserId};
 use crate::desk::DeskError;
 use crate::desk::answer::OpenByHand;
-use crate::desk::change::{Change, Changes};
-use crate::desk::idempotent::Reply;
+use crate::desk::change::{Change, Changes, outline_mark};
+use crate::desk::idempotent::{About, Reply};
 use crate::store::rows::CaseRow;
 use crate::store::tx::CaseFilter;
 
@@ -25,12 +27,14 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(resource("/cases/{reference}", [on(Method::GET, show), on(Method::PATCH, change)]));
 }
 
-/// A case. Somebody with access `stub` sees its outline alone, without `content`.
+/// A case. Somebody with access `stub` sees its outline alone, without `version` and `content`.
 #[derive(Serialize, ToSchema)]
 pub struct Case {
     #[schema(example = "HR-7K3M-9QXD")]
     pub reference: String,
-    pub version: i64,
+    /// Counts its changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<i64>,
     /// What you may do with it.
     pub access: Access,
     pub status: Status,
@@ -68,10 +72,11 @@ pub struct CaseContent {
 
 impl Case {
     pub fn of(reading: &mut Reading<'_>, row: &CaseRow, access: Access) -> Result<Self, DeskError> {
-        let content = if access >= Access::Read { Some(content(reading, row)?) } else { None };
+        let reads = access >= Access::Read;
+        let content = if reads { Some(content(reading, row)?) } else { None };
         Ok(Self {
             reference: row.reference.to_string(),
-            version: row.version,
+            version: reads.then_some(row.version),
             access,
             status: row.status,
             sensitivity: row.sensitivity,
@@ -83,17 +88,28 @@ impl Case {
         })
     }
 
-    /// The answer after a change: as the caller sees the case now, which may be less than before.
+    /// The answer after a change: as the caller sees the case now. Who does not see it any more gets no answer but
+    /// that it is done: what one may not see does not exist.
     pub fn reply(reading: &mut Reading<'_>, row: &CaseRow, status: StatusCode) -> Result<Reply, DeskError> {
-        let access = reading.access(row)?.max(Access::Stub);
+        let access = reading.access(row)?;
+        if access == Access::None {
+            return Ok(Reply { status: StatusCode::NO_CONTENT.as_u16(), ..Reply::default() });
+        }
         let created = status == StatusCode::CREATED;
         Ok(Reply {
             status: status.as_u16(),
             location: created.then(|| format!("/api/v1/cases/{}", row.reference)),
-            version: Some(row.version),
+            version: Some(tag(reading, row, access)),
             body: body(&Self::of(reading, row, access)?)?,
+            about: Some(About::new(row.id, if access >= Access::Read { Access::Read } else { Access::Stub })),
+            secret: None,
         })
     }
+}
+
+/// What a change of the case is made upon, as its ETag says it.
+fn tag(reading: &Reading<'_>, row: &CaseRow, access: Access) -> String {
+    if access >= Access::Read { row.version.to_string() } else { outline_mark(&reading.shared.vault, row) }
 }
 
 fn content(reading: &mut Reading<'_>, row: &CaseRow) -> Result<CaseContent, DeskError> {
@@ -125,55 +141,47 @@ pub struct Filter {
     /// A user, or `me`.
     #[param(pattern = "^(me|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$")]
     owner: Option<String>,
-    #[param(pattern = "^[A-Za-z0-9 _.-]{1,100}$")]
+    /// The name of one in the settings.
     team: Option<String>,
     triage: Option<bool>,
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
     /// From the header `Link`.
-    #[param(pattern = "^[A-Za-z0-9_-]{32}$")]
+    #[param(pattern = "^[A-Za-z0-9_-]{40}$")]
     cursor: Option<String>,
 }
 
-/// Cases, newest activity first.
+/// Cases, last received first.
 #[utoipa::path(get, path = "/api/v1/cases", tag = "cases", params(Filter),
-    responses((status = 200, body = page::Page<Case>), ReadErrors))]
+    responses((status = 200, body = Page<Case>, headers(("Link" = String, description = "the next page"))), ReadErrors))]
 async fn list(
     state: web::Data<State>,
     caller: Caller,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let asked: Filter = query(&request)?;
+    let range = Range::of(asked.limit, asked.cursor.as_deref())?;
     let filter = filter(&caller, &asked)?;
     // These would tell of a stub what it does not show.
     let by_content = asked.category.is_some() || asked.priority.is_some() || asked.triage.is_some();
     let least = if by_content { Access::Read } else { Access::Stub };
-    let found = state
-        .read(&caller, move |reading| {
-            let now = reading.now;
-            let rows = std::cell::RefCell::new(reading);
-            page::collect(
-                filter.limit,
-                filter.after.map(|(at, id)| (at, *id.as_bytes())),
-                |after, limit| {
-                    let after = after.map(|(at, id)| (at, CaseId::from_bytes(id)));
-                    Ok(rows.borrow_mut().tx.list_cases(&CaseFilter {
-                        after,
-                        limit,
-                        now,
-                        ..filter.clone()
-                    })?)
+    state
+        .page(&caller, &request, move |reading| {
+            range.collect(
+                reading,
+                |reading, after, limit| {
+                    let after = after.map(|place| (place.moment(), CaseId::from_bytes(place.id)));
+                    let filter = CaseFilter { after, limit, now: reading.now, ..filter.clone() };
+                    Ok(reading.tx.list_cases(&filter)?)
                 },
-                |row| (row.updated_at, *row.id.as_bytes()),
-                |row| {
-                    let mut reading = rows.borrow_mut();
+                |row| Place::at(row.opened_at, row.id.as_bytes()),
+                |reading, row| {
                     let access = reading.access(&row)?;
-                    if access < least { Ok(None) } else { Case::of(&mut reading, &row, access).map(Some) }
+                    if access < least { Ok(None) } else { Case::of(reading, &row, access).map(Some) }
                 },
             )
         })
-        .await?;
-    Ok(page::answer(&request, found.items, found.next.as_ref().map(page::cursor)))
+        .await
 }
 
 fn filter(caller: &Caller, asked: &Filter) -> Result<CaseFilter, Problem> {
@@ -195,8 +203,8 @@ fn filter(caller: &Caller, asked: &Filter) -> Result<CaseFilter, Problem> {
         owner,
         team: asked.team.clone(),
         triage: asked.triage,
-        after: page::place(asked.cursor.as_deref())?.map(|(at, id)| (at, CaseId::from_bytes(id))),
-        limit: page::limit(asked.limit)?,
+        after: None,
+        limit: 0,
     })
 }
 
@@ -207,21 +215,21 @@ fn category(text: &str) -> Result<Category, Problem> {
 /// One case.
 #[utoipa::path(get, path = "/api/v1/cases/{reference}", tag = "cases",
     params(("reference" = String, Path, pattern = "^HR-[0-9A-Z]{4}-[0-9A-Z]{4}$")),
-    responses((status = 200, body = Case, headers(("ETag" = String, description = "its version"))), ReadErrors))]
+    responses((status = 200, body = Case, headers(("ETag" = String, description = "what a change of it is made upon"))), ReadErrors))]
 async fn show(
     state: web::Data<State>,
     caller: Caller,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let reference = path.into_inner();
-    let case = state
+    let (tag, case) = state
         .read(&caller, move |reading| {
             let (row, access) = reading.visible(&reference)?;
-            Case::of(reading, &row, access)
+            Ok((tag(reading, &row, access), Case::of(reading, &row, access)?))
         })
         .await?;
     let mut response = HttpResponse::Ok();
-    etag(&mut response, case.version);
+    etag(&mut response, &tag);
     Ok(response.json(case))
 }
 
@@ -234,6 +242,7 @@ pub struct NewCase {
     #[schema(format = DateTime)]
     received_at: String,
     subject: String,
+    #[schema(pattern = r"[^\s\x00-\x1f\x7f-\x9f]")]
     text: String,
     #[schema(pattern = "^[a-z0-9-]{1,40}$")]
     category: String,
@@ -251,13 +260,15 @@ pub struct NewCase {
 /// Opens a case by hand; you own it.
 #[utoipa::path(post, path = "/api/v1/cases", tag = "cases", request_body = NewCase,
     params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255)),
-    responses((status = 201, body = Case), WriteErrors))]
+    responses((status = 201, body = Case, headers(("Location" = String, description = "the case"),
+        ("ETag" = String, description = "what a change of it is made upon"))), WriteErrors))]
 async fn open(
     state: web::Data<State>,
     caller: Caller,
     input: Input<NewCase>,
 ) -> Result<HttpResponse, Problem> {
     let new = &input.value;
+    said(&new.text, "the text")?;
     if new.language.as_deref().is_some_and(|tag| !crate::settings::LANGUAGES.contains(&tag)) {
         return Err(Problem::bad_request("a language is en, de, fr or es"));
     }
@@ -274,7 +285,9 @@ async fn open(
         email: new.email.clone(),
         language: new.language.clone(),
     };
-    state.act(&caller, &input, action, |reading, row| Case::reply(reading, &row, StatusCode::CREATED)).await
+    state
+        .act(&caller, &input.terms, action, |reading, row| Case::reply(reading, &row, StatusCode::CREATED))
+        .await
 }
 
 /// What is to be changed; what is not given stays.
@@ -287,38 +300,27 @@ pub struct CaseChanges {
     sensitivity: Option<Sensitivity>,
     priority: Option<Priority>,
     /// `null` takes the owner away.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "super::input::given")]
     #[schema(value_type = Option<String>, format = "uuid")]
     owner: Option<Option<String>>,
     /// Lowering the sensitivity takes one.
     reason: Option<String>,
 }
 
-/// Tells `null` from nothing.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
-}
-
 /// Changes a case that is still at the version in `If-Match`.
 #[utoipa::path(patch, path = "/api/v1/cases/{reference}", tag = "cases", request_body = CaseChanges,
     params(("reference" = String, Path, pattern = "^HR-[0-9A-Z]{4}-[0-9A-Z]{4}$"),
-        ("If-Match" = String, Header, pattern = "^\"[0-9]{1,15}\"$"),
+        ("If-Match" = String, Header, pattern = "^\"([0-9]{1,15}|[a-z2-7]{52})\"$"),
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255)),
-    responses((status = 200, body = Case), WriteErrors,
-        (status = 428, description = "If-Match is missing", body = super::problem::ProblemBody,
-            content_type = "application/problem+json")))]
+    responses((status = 200, body = Case, headers(("ETag" = String, description = "what the next change is made upon"))),
+        (status = 204, description = "It is changed, and yours to see no more"), WriteErrors))]
 async fn change(
     state: web::Data<State>,
     caller: Caller,
     path: web::Path<String>,
     input: Input<CaseChanges>,
 ) -> Result<HttpResponse, Problem> {
-    let version = input.version.ok_or_else(|| {
-        Problem::new(
-            StatusCode::PRECONDITION_REQUIRED,
-            "say which version you change: send its ETag as `If-Match`",
-        )
-    })?;
+    let base = input.terms.base()?;
     let changes = Changes {
         status: input.value.status,
         category: input.value.category.as_deref().map(category).transpose()?,
@@ -332,8 +334,8 @@ async fn change(
         reason: input.value.reason.clone(),
     };
     let case = case_id(&state, &caller, path.into_inner()).await?;
-    let action = Change { actor: caller.actor(), case, version, changes };
-    state.act(&caller, &input, action, |reading, row| Case::reply(reading, &row, StatusCode::OK)).await
+    let action = Change { actor: caller.actor(), case, base, changes };
+    state.act(&caller, &input.terms, action, |reading, row| Case::reply(reading, &row, StatusCode::OK)).await
 }
 
 /// The identity of a case that the caller may know of.

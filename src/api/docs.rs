@@ -7,9 +7,10 @@ use serde_json::Value;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
+use super::errors::Everywhere;
 use super::{
-    attachments, cases, health, messages, on, outbox, parties, problem, quarantine, register, resource,
-    timeline, users,
+    approvals, attachments, cases, grants, health, messages, on, outbox, parties, problem, quarantine,
+    register, resource, timeline, users,
 };
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -28,13 +29,14 @@ pub fn routes(config: &mut web::ServiceConfig) {
     paths(
         cases::list, cases::open, cases::show, cases::change, timeline::timeline, timeline::links,
         messages::list, messages::answer, messages::note, messages::show, messages::relocate,
-        attachments::raw, attachments::attachment, parties::list, parties::add,
+        attachments::raw, attachments::attachment, parties::list, parties::add, parties::add_address,
+        grants::list, grants::give, grants::end, grants::break_glass,
         register::list, quarantine::list, quarantine::show, quarantine::release, quarantine::discard,
-        outbox::list, outbox::retry, users::list, users::add, users::disable, users::add_token, users::revoke,
+        outbox::list, outbox::retry, users::list, users::add, users::show, users::change, approvals::list, approvals::decide, users::disable, users::add_token, users::revoke,
         health::alive, health::ready, health::metrics
     ),
     components(schemas(problem::ProblemBody)),
-    modifiers(&Bearer),
+    modifiers(&Bearer, &Everywhere),
     security(("token" = []))
 )]
 struct Document;

@@ -11,8 +11,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::auth;
+use super::errors::ReadErrors;
 use super::problem::Problem;
-use super::reading::ReadErrors;
 use super::{State, on, resource};
 use crate::case::Moment;
 use crate::desk::DeskError;

@@ -8,23 +8,70 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{ETAG, IF_MATCH, LOCATION};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 
 use super::State;
 use super::auth::Caller;
+use super::page::{self, Found};
 use super::problem::Problem;
 use super::reading::{ReadTrace, Reading};
 use crate::case::Moment;
+use crate::desk::change::Base;
 use crate::desk::idempotent::{Claim, Once, Reply};
 use crate::desk::trace::Trace;
 use crate::desk::{Action, DeskError};
 use crate::vault::LookupHash;
 
+/// What a change needs besides its body.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    /// The tag in `If-Match`, if given, without its quotes.
+    tag: Option<String>,
+    claim: Option<Claim>,
+}
+
+impl Terms {
+    /// The version that a change is made upon, if it says so. What is no version of ours matches none.
+    #[must_use]
+    pub fn version(&self) -> Option<i64> {
+        self.tag.as_deref().map(|tag| tag.parse().unwrap_or(-1))
+    }
+
+    /// The version that a change is made upon.
+    pub fn required_version(&self) -> Result<i64, Problem> {
+        self.version().ok_or_else(Problem::unconditional)
+    }
+
+    /// What a change of a case is made upon.
+    pub fn base(&self) -> Result<Base, Problem> {
+        let tag = self.tag.as_deref().ok_or_else(Problem::unconditional)?;
+        Ok(tag.parse().map_or_else(|_| Base::Outline(tag.to_owned()), Base::Version))
+    }
+}
+
+/// For changes without a body.
+impl FromRequest for Terms {
+    type Error = Problem;
+    type Future = std::future::Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        std::future::ready(terms(request, &[]))
+    }
+}
+
+fn terms(request: &HttpRequest, body: &[u8]) -> Result<Terms, Problem> {
+    let tag = request.headers().get(IF_MATCH).map(|value| {
+        let text = value.to_str().unwrap_or_default().trim();
+        text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or_default().to_owned()
+    });
+    let claim = claim(request, tag.as_deref(), body)?;
+    Ok(Terms { tag, claim })
+}
+
 /// A JSON body, and what a change needs besides.
 pub struct Input<T> {
     pub value: T,
-    /// The version in `If-Match`, if given.
-    pub version: Option<i64>,
-    claim: Option<Claim>,
+    pub terms: Terms,
 }
 
 impl<T: DeserializeOwned + 'static> FromRequest for Input<T> {
@@ -47,8 +94,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Input<T> {
             let value = serde_json::from_slice(&bytes).map_err(|error| {
                 Problem::bad_request(format!("the body is not as described: {}", place(&error)))
             })?;
-            let version = if_match(&request);
-            Ok(Self { value, version, claim: claim(&request, &bytes)? })
+            Ok(Self { value, terms: terms(&request, &bytes)? })
         })
     }
 }
@@ -70,14 +116,7 @@ fn place(error: &serde_json::Error) -> String {
     format!("{what} (line {}, column {})", error.line(), error.column())
 }
 
-/// The version that a change is made upon. What is no version of ours matches none.
-fn if_match(request: &HttpRequest) -> Option<i64> {
-    let text = request.headers().get(IF_MATCH)?.to_str().unwrap_or_default().trim();
-    let version = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-    Some(version.and_then(|text| text.parse().ok()).unwrap_or(-1))
-}
-
-fn claim(request: &HttpRequest, body: &[u8]) -> Result<Option<Claim>, Problem> {
+fn claim(request: &HttpRequest, tag: Option<&str>, body: &[u8]) -> Result<Option<Claim>, Problem> {
     let Some(key) = request.headers().get("idempotency-key") else { return Ok(None) };
     if key.is_empty() || key.len() > 255 {
         return Err(Problem::bad_request("an Idempotency-Key has 1 to 255 characters"));
@@ -85,9 +124,12 @@ fn claim(request: &HttpRequest, body: &[u8]) -> Result<Option<Claim>, Problem> {
     let Some(state) = request.app_data::<web::Data<State>>() else { return Ok(None) };
     let hash =
         |purpose, parts: &[&[u8]]| -> LookupHash { state.api.shared.vault.lookup().hash(purpose, parts) };
+    let method = request.method().as_str().as_bytes();
+    // Upon another version it is another request.
+    let (conditional, tag) = (&[u8::from(tag.is_some())], tag.unwrap_or_default().as_bytes());
     Ok(Some(Claim {
         key: hash("idempotency-key", &[key.as_bytes()]),
-        request: hash("request", &[request.method().as_str().as_bytes(), request.path().as_bytes(), body]),
+        request: hash("request", &[method, request.path().as_bytes(), conditional, tag, body]),
     }))
 }
 
@@ -108,11 +150,44 @@ pub fn id_given<T: std::str::FromStr>(text: &str) -> Result<T, Problem> {
     text.parse().map_err(|_| Problem::bad_request("an identity is a UUID"))
 }
 
+/// Tells `null` from nothing.
+pub fn given<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// A whole number, however it is written: JSON tells 5 from 5.0, its schemas do not.
+pub fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    let Some(number) = Option::<serde_json::Number>::deserialize(deserializer)? else { return Ok(None) };
+    let text = number.to_string();
+    let digits = text.strip_suffix(".0").unwrap_or(&text);
+    digits.parse().map(Some).map_err(|_| serde::de::Error::custom("not a whole number"))
+}
+
+/// How a list of teams or legal entities is described.
+pub fn names() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+    use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Type};
+    let name = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Za-z0-9 _.-]{1,100}$"));
+    utoipa::openapi::Schema::Array(ArrayBuilder::new().items(name).build()).into()
+}
+
 /// Reads a time.
 pub fn moment(text: &str) -> Result<Moment, Problem> {
     text.parse::<jiff::Timestamp>()
         .map(Moment::from)
         .map_err(|_| Problem::bad_request("a time is written as in RFC 3339, such as 2026-03-01T09:30:00Z"))
+}
+
+/// Reads a line or text that says something; `what` names it.
+pub fn said<'a>(text: &'a str, what: &str) -> Result<&'a str, Problem> {
+    if text.chars().any(|c| !c.is_whitespace() && !c.is_control()) {
+        Ok(text)
+    } else {
+        Err(Problem::bad_request(format!("{what} is empty; write something")))
+    }
 }
 
 impl State {
@@ -126,7 +201,7 @@ impl State {
         let (done, trace) = self.look(caller, read).await?;
         let (refused, done) = match done {
             Ok(done) => (None, Ok(done)),
-            Err(error) => (trace.refused(&error), Err(error)),
+            Err(error) => (trace.refused(&error, &caller.asked), Err(error)),
         };
         if let Some(event) = refused {
             let (desk, trace) = (self.api.desk.clone(), Trace { actor: caller.actor(), events: vec![event] });
@@ -168,11 +243,25 @@ impl State {
         Ok(done.await?)
     }
 
-    /// Has the desk do it, once for each `Idempotency-Key`; `reply` makes the answer.
-    pub async fn act<A, B, F>(
+    /// Reads a page in the caller's name.
+    pub async fn page<T, F>(
         &self,
         caller: &Caller,
-        input: &Input<B>,
+        request: &HttpRequest,
+        read: F,
+    ) -> Result<HttpResponse, Problem>
+    where
+        T: serde::Serialize + Send + 'static,
+        F: FnOnce(&mut Reading<'_>) -> Result<Found<T>, DeskError> + Send + 'static,
+    {
+        Ok(page::answer(request, self.read(caller, read).await?))
+    }
+
+    /// Has the desk do it, once for each `Idempotency-Key`; `reply` makes the answer.
+    pub async fn act<A, F>(
+        &self,
+        caller: &Caller,
+        terms: &Terms,
         action: A,
         reply: F,
     ) -> Result<HttpResponse, Problem>
@@ -183,7 +272,7 @@ impl State {
         let user = caller.user.clone();
         let once = Once {
             action,
-            claim: input.claim,
+            claim: terms.claim,
             reply: move |cx: &mut crate::desk::Context<'_>, output| {
                 reply(&mut Reading::new(cx.tx, cx.shared, &user, cx.now), output)
             },
@@ -198,14 +287,18 @@ fn respond(reply: Reply) -> HttpResponse {
     if let Some(location) = &reply.location {
         response.insert_header((LOCATION, location.as_str()));
     }
-    if let Some(version) = reply.version {
+    if let Some(version) = &reply.version {
         etag(&mut response, version);
+    }
+    let mut reply = reply;
+    if let (Some(secret), Some(body)) = (reply.secret.take(), reply.body.as_object_mut()) {
+        body.insert("secret".into(), secret.into());
     }
     if status == StatusCode::NO_CONTENT { response.finish() } else { response.json(reply.body) }
 }
 
 /// Says the version of what is answered.
-pub fn etag(response: &mut HttpResponseBuilder, version: i64) {
+pub fn etag(response: &mut HttpResponseBuilder, version: &str) {
     response.insert_header((ETAG, format!("\"{version}\"")));
 }
 

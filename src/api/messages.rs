@@ -5,19 +5,22 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::auth::Caller;
 use super::cases::{Case, case_id};
-use super::input::{Input, body, id, id_given, query};
+use super::errors::{ReadErrors, WriteErrors};
+use super::input::{Input, body, id, id_given, query, said};
+use super::page::{Page, Paging, Place, Range};
 use super::problem::Problem;
-use super::reading::{ReadErrors, Reading, WriteErrors};
-use super::{State, on, page, resource};
+use super::reading::Reading;
+use super::{State, on, resource};
+use crate::case::access::Access;
 use crate::case::{MessageId, MessageKind, PartyId, Trust};
 use crate::desk::DeskError;
 use crate::desk::answer::{Answer, WriteNote};
 use crate::desk::change::Move;
-use crate::desk::idempotent::Reply;
+use crate::desk::idempotent::{About, Reply};
 use crate::desk::view::View;
 use crate::mail::compose::OutgoingAttachment;
 use crate::store::rows::{Held, MessageRow};
@@ -101,28 +104,17 @@ impl Message {
         Ok(Reply {
             status: StatusCode::CREATED.as_u16(),
             location: Some(format!("/api/v1/messages/{message}")),
-            version: None,
             body: body(&Self::of(reading, &row)?)?,
+            about: row.case_id.map(|case| About::new(case, Access::Read)),
+            ..Reply::default()
         })
     }
-}
-
-/// Which page.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct Paging {
-    #[param(minimum = 1, maximum = 200, default = 50)]
-    pub limit: Option<i64>,
-    /// From the header `Link`.
-    #[param(pattern = "^[A-Za-z0-9_-]{32}$")]
-    pub cursor: Option<String>,
 }
 
 /// The messages of a case, oldest first.
 #[utoipa::path(get, path = "/api/v1/cases/{reference}/messages", tag = "messages",
     params(("reference" = String, Path, pattern = "^HR-[0-9A-Z]{4}-[0-9A-Z]{4}$"), Paging),
-    responses((status = 200, body = page::Page<Message>), ReadErrors))]
+    responses((status = 200, body = Page<Message>, headers(("Link" = String, description = "the next page"))), ReadErrors))]
 async fn list(
     state: web::Data<State>,
     caller: Caller,
@@ -130,28 +122,25 @@ async fn list(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let asked: Paging = query(&request)?;
-    let (limit, after) = (page::limit(asked.limit)?, page::place(asked.cursor.as_deref())?);
+    let range = Range::of(asked.limit, asked.cursor.as_deref())?;
     let reference = path.into_inner();
-    let found = state
-        .read(&caller, move |reading| {
+    state
+        .page(&caller, &request, move |reading| {
             let case = reading.readable(&reference)?.id;
-            let reading = std::cell::RefCell::new(reading);
-            page::collect(
-                limit,
-                after,
-                |after, limit| {
-                    let after = after.map(|(at, id)| (at, MessageId::from_bytes(id)));
-                    Ok(reading.borrow_mut().tx.messages_of(case, after, limit)?)
+            range.collect(
+                reading,
+                |reading, after, limit| {
+                    let after = after.map(|place| (place.moment(), MessageId::from_bytes(place.id)));
+                    Ok(reading.tx.messages_of(case, after, limit)?)
                 },
-                |row| (row.at, *row.id.as_bytes()),
-                |row| Message::of(&mut reading.borrow_mut(), &row).map(Some),
+                |row| Place::at(row.at, row.id.as_bytes()),
+                |reading, row| Message::of(reading, &row).map(Some),
             )
         })
-        .await?;
-    Ok(page::answer(&request, found.items, found.next.as_ref().map(page::cursor)))
+        .await
 }
 
-/// One message; an unfiled one is shown to leads.
+/// One message; an unfiled one is shown to leads and the guardian.
 #[utoipa::path(get, path = "/api/v1/messages/{id}", tag = "messages",
     params(("id" = String, Path, format = "uuid")),
     responses((status = 200, body = Message), ReadErrors))]
@@ -174,6 +163,7 @@ async fn show(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewAnswer {
+    #[schema(pattern = r"[^\s\x00-\x1f\x7f-\x9f]")]
     text: String,
     /// None: the reporter.
     #[schema(format = "uuid")]
@@ -189,8 +179,8 @@ pub struct NewAttachment {
     name: String,
     #[schema(example = "application/pdf")]
     media_type: String,
-    /// Base64.
-    #[schema(format = Byte)]
+    /// Base64 (RFC 4648, padded).
+    #[schema(format = Byte, pattern = "^([A-Za-z0-9+/]{4})*$")]
     content: String,
 }
 
@@ -208,30 +198,32 @@ impl NewAttachment {
     params(("reference" = String, Path, pattern = "^HR-[0-9A-Z]{4}-[0-9A-Z]{4}$"),
         ("If-Match" = Option<String>, Header, pattern = "^\"[0-9]{1,15}\"$"),
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255)),
-    responses((status = 201, body = Message), WriteErrors))]
+    responses((status = 201, body = Message, headers(("Location" = String, description = "the message"))), WriteErrors))]
 async fn answer(
     state: web::Data<State>,
     caller: Caller,
     path: web::Path<String>,
     input: Input<NewAnswer>,
 ) -> Result<HttpResponse, Problem> {
+    said(&input.value.text, "the text")?;
     let attachments = input.value.attachments.iter().map(NewAttachment::decoded).collect::<Result<_, _>>()?;
     let party = input.value.party.as_deref().map(id_given::<PartyId>).transpose()?;
     let action = Answer {
         actor: caller.actor(),
         case: case_id(&state, &caller, path.into_inner()).await?,
-        version: input.version,
+        version: input.terms.version(),
         party,
         text: input.value.text.clone(),
         attachments,
     };
-    state.act(&caller, &input, action, |reading, (_, message)| Message::reply(reading, message)).await
+    state.act(&caller, &input.terms, action, |reading, (_, message)| Message::reply(reading, message)).await
 }
 
 /// An internal note.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewNote {
+    #[schema(pattern = r"[^\s\x00-\x1f\x7f-\x9f]")]
     text: String,
 }
 
@@ -240,20 +232,21 @@ pub struct NewNote {
     params(("reference" = String, Path, pattern = "^HR-[0-9A-Z]{4}-[0-9A-Z]{4}$"),
         ("If-Match" = Option<String>, Header, pattern = "^\"[0-9]{1,15}\"$"),
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255)),
-    responses((status = 201, body = Message), WriteErrors))]
+    responses((status = 201, body = Message, headers(("Location" = String, description = "the message"))), WriteErrors))]
 async fn note(
     state: web::Data<State>,
     caller: Caller,
     path: web::Path<String>,
     input: Input<NewNote>,
 ) -> Result<HttpResponse, Problem> {
+    said(&input.value.text, "the text")?;
     let action = WriteNote {
         actor: caller.actor(),
         case: case_id(&state, &caller, path.into_inner()).await?,
-        version: input.version,
+        version: input.terms.version(),
         text: input.value.text.clone(),
     };
-    state.act(&caller, &input, action, |reading, (_, message)| Message::reply(reading, message)).await
+    state.act(&caller, &input.terms, action, |reading, (_, message)| Message::reply(reading, message)).await
 }
 
 /// Where a message belongs.
@@ -270,7 +263,8 @@ pub struct Destination {
 #[utoipa::path(post, path = "/api/v1/messages/{id}/move", tag = "messages", request_body = Destination,
     params(("id" = String, Path, format = "uuid"),
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255)),
-    responses((status = 200, body = Case), WriteErrors))]
+    responses((status = 200, body = Case, headers(("ETag" = String, description = "what a change of it is made upon"))),
+        (status = 204, description = "It is moved, to a case that is not yours to see"), WriteErrors))]
 async fn relocate(
     state: web::Data<State>,
     caller: Caller,
@@ -283,5 +277,5 @@ async fn relocate(
         None => None,
     };
     let action = Move { actor: caller.actor(), message, to };
-    state.act(&caller, &input, action, |reading, row| Case::reply(reading, &row, StatusCode::OK)).await
+    state.act(&caller, &input.terms, action, |reading, row| Case::reply(reading, &row, StatusCode::OK)).await
 }

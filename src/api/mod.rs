@@ -1,10 +1,13 @@
 //! The HTTP interface: reads go to the store, changes to the desk, and every answer is described in the OpenAPI
 //! document. Decides nothing itself: who may do what is `case::access` and the desk's business.
 
+mod approvals;
 mod attachments;
 mod auth;
 mod cases;
 mod docs;
+mod errors;
+mod grants;
 mod health;
 mod input;
 mod limit;
@@ -26,7 +29,8 @@ use std::sync::Arc;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::{Compress, Next, from_fn};
 use actix_web::{
     App, Error, FromRequest, Handler, HttpServer, Resource, Responder, ResponseError, Route, web,
@@ -137,7 +141,9 @@ fn app(
                 .configure(register::routes)
                 .configure(quarantine::routes)
                 .configure(outbox::routes)
+                .configure(grants::routes)
                 .configure(users::routes)
+                .configure(approvals::routes)
                 .default_service(web::to(nothing_here)),
         )
         .default_service(web::to(nothing_here))
@@ -162,12 +168,22 @@ async fn bounds(
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let timeout =
         request.app_data::<web::Data<State>>().map_or(std::time::Duration::MAX, |state| state.timeout);
-    let mut response = tokio::time::timeout(timeout, next.call(request)).await.map_err(|_| {
-        Problem::new(
-            actix_web::http::StatusCode::SERVICE_UNAVAILABLE,
-            "this took too long; ask for less or try again",
-        )
-    })??;
+    let answered = tokio::time::timeout(timeout, next.call(request)).await.map_err(|_| {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "this took too long; ask for less or try again")
+    })?;
+    // The framework's own words are no problem of ours.
+    let mut response = answered.map_err(|error| {
+        let ours = error.as_error::<Problem>().is_some();
+        if ours { error } else { Problem::of_status(error.as_response_error().status_code()).into() }
+    })?;
+    let media_type = response.headers().get(CONTENT_TYPE).map(|value| value.as_bytes().to_vec());
+    let problem = media_type.is_some_and(|text| {
+        text.starts_with(b"application/problem+json") || text.starts_with(b"application/json")
+    });
+    let status = response.status();
+    if (status.is_client_error() || status.is_server_error()) && !problem {
+        return Err(Problem::of_status(status).into());
+    }
     for (name, value) in SAFE {
         response.headers_mut().insert(name, value);
     }

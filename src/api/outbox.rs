@@ -1,19 +1,21 @@
-//! The outbox: what waits, what was sent, what was given up. Admins see all of it, others that of their cases.
+//! The outbox: what waits, what was sent, what was given up. Metadata alone; the content is the message.
 
-use actix_web::http::Method;
+use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::auth::Caller;
-use super::input::{id, query};
+use super::errors::{ReadErrors, WriteErrors};
+use super::input::{Terms, body, id, query};
+use super::page::{Page, Place, Range};
 use super::problem::Problem;
-use super::reading::{ReadErrors, Reading, WriteErrors};
-use super::{State, on, page, resource};
+use super::reading::Reading;
+use super::{State, on, resource};
 use crate::case::OutboxId;
-use crate::case::access::Access;
-use crate::case::actor::Role;
+use crate::case::access::Sight;
 use crate::desk::DeskError;
+use crate::desk::idempotent::Reply;
 use crate::desk::outbox::Retry;
 use crate::store::rows::{OutboxKind, OutboxRow, OutboxState};
 
@@ -47,20 +49,16 @@ pub struct OutgoingMail {
 }
 
 impl OutgoingMail {
-    /// None when the caller may not see it.
+    /// None when the caller may not know of it.
     fn of(reading: &mut Reading<'_>, row: OutboxRow) -> Result<Option<Self>, DeskError> {
-        let case = match row.case_id {
-            Some(id) => reading.tx.case(id)?,
-            None => None,
-        };
-        let access = case.as_ref().map_or(Ok(Access::None), |case| reading.access(case))?;
-        if access < Access::Read && !reading.user.roles.has(Role::Admin) {
+        let (sight, case) = reading.outgoing(&row)?;
+        if sight == Sight::None {
             return Ok(None);
         }
         Ok(Some(Self {
             id: row.id.to_string(),
             message: row.message_id.to_string(),
-            case: case.filter(|_| access > Access::None).map(|case| case.reference.to_string()),
+            case,
             mailbox: row.mailbox,
             kind: row.kind,
             state: row.state,
@@ -82,48 +80,51 @@ pub struct Filter {
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
     /// From the header `Link`.
-    #[param(pattern = "^[A-Za-z0-9_-]{32}$")]
+    #[param(pattern = "^[A-Za-z0-9_-]{40}$")]
     cursor: Option<String>,
 }
 
 /// Outgoing mail, newest first.
 #[utoipa::path(get, path = "/api/v1/outbox", tag = "outbox", params(Filter),
-    responses((status = 200, body = page::Page<OutgoingMail>), ReadErrors))]
+    responses((status = 200, body = Page<OutgoingMail>, headers(("Link" = String, description = "the next page"))), ReadErrors))]
 async fn list(
     state: web::Data<State>,
     caller: Caller,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let asked: Filter = query(&request)?;
-    let (limit, after) = (page::limit(asked.limit)?, page::place(asked.cursor.as_deref())?);
-    let found = state
-        .read(&caller, move |reading| {
-            let reading = std::cell::RefCell::new(reading);
-            page::collect(
-                limit,
-                after,
-                |after, limit| {
-                    let after = after.map(|(at, id)| (at, OutboxId::from_bytes(id)));
-                    Ok(reading.borrow_mut().tx.list_outbox(asked.state, after, limit)?)
+    let range = Range::of(asked.limit, asked.cursor.as_deref())?;
+    state
+        .page(&caller, &request, move |reading| {
+            range.collect(
+                reading,
+                |reading, after, limit| {
+                    let after = after.map(|place| (place.moment(), OutboxId::from_bytes(place.id)));
+                    Ok(reading.tx.list_outbox(asked.state, after, limit)?)
                 },
-                |row| (row.created_at, *row.id.as_bytes()),
-                |row| OutgoingMail::of(&mut reading.borrow_mut(), row),
+                |row| Place::at(row.created_at, row.id.as_bytes()),
+                OutgoingMail::of,
             )
         })
-        .await?;
-    Ok(page::answer(&request, found.items, found.next.as_ref().map(page::cursor)))
+        .await
 }
 
-/// Tries a mail again that was given up.
+/// Tries a mail again that was given up. Takes work on its case, or the role admin.
 #[utoipa::path(post, path = "/api/v1/outbox/{id}/retry", tag = "outbox",
-    params(("id" = String, Path, format = "uuid")),
+    params(("id" = String, Path, format = "uuid"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255)),
     responses((status = 200, body = OutgoingMail), WriteErrors))]
 async fn retry(
     state: web::Data<State>,
     caller: Caller,
     path: web::Path<String>,
+    terms: Terms,
 ) -> Result<HttpResponse, Problem> {
-    let row = state.api.desk.run(Retry { actor: caller.actor(), id: id(&path)? }).await?;
-    let shown = state.read(&caller, move |reading| OutgoingMail::of(reading, row)).await?;
-    Ok(HttpResponse::Ok().json(shown.ok_or_else(Problem::not_found)?))
+    let action = Retry { actor: caller.actor(), id: id(&path)? };
+    state
+        .act(&caller, &terms, action, |reading, row| {
+            let shown = OutgoingMail::of(reading, row)?.ok_or(DeskError::NotFound)?;
+            Ok(Reply { status: StatusCode::OK.as_u16(), body: body(&shown)?, ..Reply::default() })
+        })
+        .await
 }

@@ -7,19 +7,23 @@ use utoipa::ToSchema;
 
 use super::auth::Caller;
 use super::cases::case_id;
-use super::input::{Input, body};
+use super::errors::{ReadErrors, WriteErrors};
+use super::input::{Input, body, id};
 use super::page::Page;
 use super::problem::Problem;
-use super::reading::{ReadErrors, Reading, WriteErrors, text};
+use super::reading::{Reading, text};
 use super::{State, on, resource};
-use crate::case::{CaseId, Part};
+use crate::case::access::Access;
+use crate::case::{CaseId, Part, PartyId};
 use crate::desk::DeskError;
-use crate::desk::answer::AddParty;
-use crate::desk::idempotent::Reply;
+use crate::desk::idempotent::{About, Reply};
+use crate::desk::parties::{AddAddress, AddParty};
 use crate::store::rows::PartyRow;
 
 pub fn routes(config: &mut web::ServiceConfig) {
-    config.service(resource("/cases/{reference}/parties", [on(Method::GET, list), on(Method::POST, add)]));
+    config
+        .service(resource("/cases/{reference}/parties", [on(Method::GET, list), on(Method::POST, add)]))
+        .service(resource("/cases/{reference}/parties/{party}/addresses", [on(Method::POST, add_address)]));
 }
 
 /// Somebody with a part in a case.
@@ -96,6 +100,7 @@ pub struct NewParty {
     part: Part,
     name: String,
     /// Without it nothing can be written to them.
+    #[schema(pattern = "^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}([.][A-Za-z0-9-]{1,63})+$")]
     email: Option<String>,
 }
 
@@ -114,20 +119,57 @@ async fn add(
     let action = AddParty {
         actor: caller.actor(),
         case: case_id(&state, &caller, path.into_inner()).await?,
-        version: input.version,
+        version: input.terms.version(),
         part: input.value.part,
         name: input.value.name.clone(),
         email: input.value.email.clone(),
     };
-    state
-        .act(&caller, &input, action, |reading, (case, party)| {
-            let row = reading.tx.party(party)?.ok_or(DeskError::NotFound)?;
-            Ok(Reply {
-                status: StatusCode::CREATED.as_u16(),
-                location: None,
-                version: None,
-                body: body(&Party::of(reading, case.id, &row)?)?,
-            })
-        })
-        .await
+    state.act(&caller, &input.terms, action, |reading, (case, party)| reply(reading, case.id, party)).await
+}
+
+/// Another address of a party.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAddress {
+    #[schema(pattern = "^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}([.][A-Za-z0-9-]{1,63})+$")]
+    email: String,
+    /// Write to them there from now on.
+    #[serde(default)]
+    preferred: bool,
+}
+
+/// Adds an address of a party, or confirms one: mail from there counts as theirs, and joins their conversation.
+#[utoipa::path(post, path = "/api/v1/cases/{reference}/parties/{party}/addresses", tag = "parties",
+    request_body = NewAddress,
+    params(("reference" = String, Path, pattern = "^HR-[0-9A-Z]{4}-[0-9A-Z]{4}$"),
+        ("party" = String, Path, format = "uuid"),
+        ("If-Match" = Option<String>, Header, pattern = "^\"[0-9]{1,15}\"$"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255)),
+    responses((status = 201, body = Party), WriteErrors))]
+async fn add_address(
+    state: web::Data<State>,
+    caller: Caller,
+    path: web::Path<(String, String)>,
+    input: Input<NewAddress>,
+) -> Result<HttpResponse, Problem> {
+    let (reference, party) = path.into_inner();
+    let action = AddAddress {
+        actor: caller.actor(),
+        case: case_id(&state, &caller, reference).await?,
+        version: input.terms.version(),
+        party: id(&party)?,
+        email: input.value.email.clone(),
+        preferred: input.value.preferred,
+    };
+    state.act(&caller, &input.terms, action, |reading, (case, party)| reply(reading, case.id, party)).await
+}
+
+fn reply(reading: &mut Reading<'_>, case: CaseId, party: PartyId) -> Result<Reply, DeskError> {
+    let row = reading.tx.party(party)?.ok_or(DeskError::NotFound)?;
+    Ok(Reply {
+        status: StatusCode::CREATED.as_u16(),
+        body: body(&Party::of(reading, case, &row)?)?,
+        about: Some(About::new(case, Access::Read)),
+        ..Reply::default()
+    })
 }

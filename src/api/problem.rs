@@ -41,6 +41,20 @@ impl Problem {
     pub fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, detail)
     }
+    /// What the framework refused before anything of ours saw it.
+    #[must_use]
+    pub fn of_status(status: StatusCode) -> Self {
+        Self::new(
+            status,
+            match status {
+                StatusCode::NOT_FOUND => "there is no such thing here",
+                StatusCode::NOT_ACCEPTABLE => "no encoding is acceptable; send another Accept-Encoding",
+                StatusCode::PAYLOAD_TOO_LARGE => "the body is too large; send less at once",
+                status if status.is_server_error() => "this failed inside; the operator's log has the reason",
+                _ => "the request could not be read; see /api/docs",
+            },
+        )
+    }
     /// The same whether a thing is missing or hidden.
     #[must_use]
     pub fn not_found() -> Self {
@@ -52,6 +66,13 @@ impl Problem {
             Self::new(StatusCode::UNAUTHORIZED, "this takes a valid API token as `Authorization: Bearer …`");
         problem.header = Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
         problem
+    }
+    #[must_use]
+    pub fn unconditional() -> Self {
+        Self::new(
+            StatusCode::PRECONDITION_REQUIRED,
+            "say which version you change: send its ETag as `If-Match`",
+        )
     }
     #[must_use]
     pub fn too_many(seconds: u64) -> Self {

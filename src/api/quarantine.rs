@@ -7,17 +7,17 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::auth::Caller;
 use super::cases::Case;
-use super::input::{Input, id, query};
+use super::errors::{ReadErrors, WriteErrors};
+use super::input::{Input, id, query, said};
 use super::messages::Message;
+use super::page::{Page, Place, Range};
 use super::problem::Problem;
-use super::reading::{ReadErrors, WriteErrors};
-use super::register::oversees;
-use super::{State, on, page, resource};
+use super::{State, on, resource};
 use crate::case::MessageId;
 use crate::desk::DeskError;
 use crate::desk::hold::{Discard, Release};
 use crate::desk::idempotent::Reply;
-use crate::store::rows::Held;
+use crate::store::rows::{Held, MessageRow};
 
 pub fn routes(config: &mut web::ServiceConfig) {
     config
@@ -41,6 +41,20 @@ pub struct HeldMail {
     pub bytes: i64,
 }
 
+impl HeldMail {
+    fn of(row: MessageRow) -> Self {
+        Self {
+            id: row.id.to_string(),
+            at: row.at.to_string(),
+            held: row.held,
+            reason: row.reason,
+            automatic: row.automatic,
+            mailbox: row.mailbox,
+            bytes: row.raw_bytes,
+        }
+    }
+}
+
 /// Which mails.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -51,50 +65,38 @@ pub struct Filter {
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
     /// From the header `Link`.
-    #[param(pattern = "^[A-Za-z0-9_-]{32}$")]
+    #[param(pattern = "^[A-Za-z0-9_-]{40}$")]
     cursor: Option<String>,
 }
 
-/// Mail that is in no case, newest first. Takes the role lead, admin or auditor.
+/// Mail that is in no case, newest first. Takes the role lead or admin, or the office of guardian.
 #[utoipa::path(get, path = "/api/v1/quarantine", tag = "intake", params(Filter),
-    responses((status = 200, body = page::Page<HeldMail>), ReadErrors))]
+    responses((status = 200, body = Page<HeldMail>, headers(("Link" = String, description = "the next page"))), ReadErrors))]
 async fn list(
     state: web::Data<State>,
     caller: Caller,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    oversees(&caller.user)?;
     let asked: Filter = query(&request)?;
     let held = asked.held.unwrap_or(Held::Quarantined);
-    let (limit, after) = (page::limit(asked.limit)?, page::place(asked.cursor.as_deref())?);
-    let found = state
-        .read(&caller, move |reading| {
-            page::collect(
-                limit,
-                after,
-                |after, limit| {
-                    let after = after.map(|(at, id)| (at, MessageId::from_bytes(id)));
-                    Ok::<_, DeskError>(reading.tx.held(held, after, limit)?)
+    let range = Range::of(asked.limit, asked.cursor.as_deref())?;
+    state
+        .page(&caller, &request, move |reading| {
+            reading.oversees()?;
+            range.collect(
+                reading,
+                |reading, after, limit| {
+                    let after = after.map(|place| (place.moment(), MessageId::from_bytes(place.id)));
+                    Ok(reading.tx.held(held, after, limit)?)
                 },
-                |row| (row.at, *row.id.as_bytes()),
-                |row| {
-                    Ok(Some(HeldMail {
-                        id: row.id.to_string(),
-                        at: row.at.to_string(),
-                        held: row.held,
-                        reason: row.reason,
-                        automatic: row.automatic,
-                        mailbox: row.mailbox,
-                        bytes: row.raw_bytes,
-                    }))
-                },
+                |row| Place::at(row.at, row.id.as_bytes()),
+                |_, row| Ok(Some(HeldMail::of(row))),
             )
         })
-        .await?;
-    Ok(page::answer(&request, found.items, found.next.as_ref().map(page::cursor)))
+        .await
 }
 
-/// One unfiled mail, opened. Takes the role lead.
+/// One unfiled mail, opened. Takes the role lead, or the office of guardian.
 #[utoipa::path(get, path = "/api/v1/quarantine/{id}", tag = "intake",
     params(("id" = String, Path, format = "uuid")),
     responses((status = 200, body = Message), ReadErrors))]
@@ -118,31 +120,34 @@ async fn show(
 #[serde(deny_unknown_fields)]
 pub struct Reason {
     /// Stands in the audit log.
-    #[schema(min_length = 1)]
+    #[schema(pattern = r"[^\s\x00-\x1f\x7f-\x9f]")]
     reason: String,
 }
 
-/// Puts it into a new case, and answers with that case. Takes the role lead.
+/// Puts it into a new case, and answers with that case. Takes the role lead, or the office of guardian.
 #[utoipa::path(post, path = "/api/v1/quarantine/{id}/release", tag = "intake", request_body = Reason,
     params(("id" = String, Path, format = "uuid"),
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255)),
-    responses((status = 201, body = Case), WriteErrors))]
+    responses((status = 201, body = Case, headers(("Location" = String, description = "the case"),
+        ("ETag" = String, description = "what a change of it is made upon"))),
+        (status = 204, description = "It is in a case that is not yours to see"), WriteErrors))]
 async fn release(
     state: web::Data<State>,
     caller: Caller,
     path: web::Path<String>,
     input: Input<Reason>,
 ) -> Result<HttpResponse, Problem> {
+    said(&input.value.reason, "the reason")?;
     let action = Release { actor: caller.actor(), message: id(&path)?, reason: input.value.reason.clone() };
     state
-        .act(&caller, &input, action, |reading, case| {
+        .act(&caller, &input.terms, action, |reading, case| {
             let row = reading.tx.case(case)?.ok_or(DeskError::NotFound)?;
             Case::reply(reading, &row, StatusCode::CREATED)
         })
         .await
 }
 
-/// Erases it; its account stays. Takes the role lead.
+/// Erases it; its account stays. Takes the role lead, or the office of guardian.
 #[utoipa::path(post, path = "/api/v1/quarantine/{id}/discard", tag = "intake", request_body = Reason,
     params(("id" = String, Path, format = "uuid"),
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255)),
@@ -153,7 +158,8 @@ async fn discard(
     path: web::Path<String>,
     input: Input<Reason>,
 ) -> Result<HttpResponse, Problem> {
+    said(&input.value.reason, "the reason")?;
     let action = Discard { actor: caller.actor(), message: id(&path)?, reason: input.value.reason.clone() };
     let done = Reply { status: StatusCode::NO_CONTENT.as_u16(), ..Reply::default() };
-    state.act(&caller, &input, action, move |_, ()| Ok(done.clone())).await
+    state.act(&caller, &input.terms, action, move |_, ()| Ok(done.clone())).await
 }

@@ -1,19 +1,17 @@
-//! What a caller may read, and the errors that all routes share in the document. Access is asked anew at each read:
-//! what may not be seen is not found, and of a stub nothing but its outline is given.
+//! What a caller may read. Access is asked anew at each read: what may not be seen is not found, and of a stub nothing
+//! but its outline is given. Notes what was refused and what was opened, for the audit log.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
-
-use crate::case::access::Access;
+use crate::case::access::{Access, Sight, access, outgoing, unfiled};
 use crate::case::{CaseId, MessageId, Moment, Reference, Sensitivity, User};
-use crate::desk::context::{access_to, open_record};
+use crate::desk::context::{open_record, standing};
 use crate::desk::filing::scope_of;
-use crate::desk::hold::may_see_unfiled;
+use crate::desk::hold::OPENED_BY;
 use crate::desk::trace::Event;
 use crate::desk::{DeskError, Shared};
 use crate::store::Tx;
-use crate::store::rows::{CaseRow, MessageRow};
+use crate::store::rows::{CaseRow, MessageRow, OutboxRow};
 use crate::vault::{Record, Sealed};
 
 /// One read, or the end of one change, in somebody's name.
@@ -39,9 +37,9 @@ pub struct ReadTrace {
 
 impl ReadTrace {
     /// The entry of a refused read.
-    pub fn refused(&self, error: &DeskError) -> Option<Event> {
+    pub fn refused(&self, error: &DeskError, asked: &str) -> Option<Event> {
         let refused = matches!(error, DeskError::NotFound | DeskError::Refused(_));
-        let details = serde_json::json!({ "why": error.to_string() });
+        let details = serde_json::json!({ "why": error.to_string(), "asked": asked });
         refused.then_some(Event { action: "content.read.refused", case: self.asked, details })
     }
 
@@ -69,51 +67,93 @@ impl<'a> Reading<'a> {
     pub fn into_trace(self) -> ReadTrace {
         self.trace
     }
+}
 
+impl Reading<'_> {
     /// The access the caller has to a case.
     pub fn access(&mut self, case: &CaseRow) -> Result<Access, DeskError> {
-        access_to(self.tx, self.user, case, self.now)
+        Ok(access(self.user, &standing(self.tx, self.user, case, self.now)?))
     }
 
     /// The case of a reference, at least as a stub.
     pub fn visible(&mut self, reference: &str) -> Result<(CaseRow, Access), DeskError> {
         let reference: Reference = reference.parse().map_err(|_| DeskError::NotFound)?;
         let case = self.tx.case_by_reference(reference)?.ok_or(DeskError::NotFound)?;
-        self.trace.asked = Some(case.id);
-        match self.access(&case)? {
-            Access::None => Err(DeskError::NotFound),
-            access => Ok((case, access)),
-        }
+        let access = self.admit(&case, Access::Stub)?;
+        Ok((case, access))
     }
 
     /// The case of a reference, if its content may be read.
     pub fn readable(&mut self, reference: &str) -> Result<CaseRow, DeskError> {
-        let (case, access) = self.visible(reference)?;
-        may_read(access)?;
+        let (case, _) = self.visible(reference)?;
+        self.admit(&case, Access::Read)?;
         Ok(case)
     }
 
-    /// The reference of a case, if the caller may know of it.
-    pub fn reference(&mut self, case: CaseId) -> Result<Option<String>, DeskError> {
-        let Some(case) = self.tx.case(case)? else { return Ok(None) };
-        Ok((self.access(&case)? > Access::None).then(|| case.reference.to_string()))
+    /// Lets the caller on to a case with at least this access.
+    fn admit(&mut self, case: &CaseRow, least: Access) -> Result<Access, DeskError> {
+        self.trace.asked = Some(case.id);
+        let have = self.access(case)?;
+        if have >= least && have > Access::None {
+            return Ok(have);
+        }
+        Err(match have {
+            Access::None => DeskError::NotFound,
+            _ => DeskError::Refused("your access to this case does not reach its content"),
+        })
     }
 
-    /// A message whose content may be read: of a readable case, or unfiled and the caller a lead.
+    /// Reads without noting it: for what is looked at and not given out.
+    pub fn aside<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
+        let opened = self.trace.opened.clone();
+        let done = read(self);
+        self.trace.opened = opened;
+        done
+    }
+
+    /// The reference of a case, if the caller may read it: that two cases have to do with each other is content.
+    pub fn reference(&mut self, case: CaseId) -> Result<Option<String>, DeskError> {
+        let Some(case) = self.tx.case(case)? else { return Ok(None) };
+        Ok((self.access(&case)? >= Access::Read).then(|| case.reference.to_string()))
+    }
+
+    /// A message whose content may be read: of a readable case, or unfiled and for the caller to open.
     pub fn message(&mut self, id: MessageId) -> Result<MessageRow, DeskError> {
         let row = self.tx.message(id)?.ok_or(DeskError::NotFound)?;
         match row.case_id {
             Some(case) => {
                 let case = self.tx.case(case)?.ok_or(DeskError::NotFound)?;
-                self.trace.asked = Some(case.id);
-                match self.access(&case)? {
-                    Access::None => return Err(DeskError::NotFound),
-                    access => may_read(access)?,
-                }
+                self.admit(&case, Access::Read)?;
             }
-            None => may_see_unfiled(&crate::case::Actor::User(self.user.clone()))?,
+            // A notice belongs to whom it was sent.
+            None if row.held.is_none() => return Err(DeskError::NotFound),
+            None => match unfiled(self.user) {
+                Sight::Content => {}
+                Sight::Metadata => return Err(DeskError::Refused(OPENED_BY)),
+                Sight::None => return Err(DeskError::NotFound),
+            },
         }
         Ok(row)
+    }
+
+    /// Lets on whoever may know of unfiled mail and the mail register.
+    pub fn oversees(&self) -> Result<(), DeskError> {
+        match unfiled(self.user) {
+            Sight::None => {
+                Err(DeskError::Refused("this takes the role lead or admin, or the office of guardian"))
+            }
+            Sight::Metadata | Sight::Content => Ok(()),
+        }
+    }
+
+    /// What the caller may know of a mail on its way out, and its case's reference.
+    pub fn outgoing(&mut self, row: &OutboxRow) -> Result<(Sight, Option<String>), DeskError> {
+        let Some(case) = row.case_id.map(|id| self.tx.case(id)).transpose()?.flatten() else {
+            return Ok((outgoing(self.user, None), None));
+        };
+        let standing = standing(self.tx, self.user, &case, self.now)?;
+        let known = access(self.user, &standing) > Access::None;
+        Ok((outgoing(self.user, Some(&standing)), known.then(|| case.reference.to_string())))
     }
 
     /// Opens a message's key.
@@ -160,54 +200,4 @@ impl<'a> Reading<'a> {
 /// A text that was sealed.
 pub fn text(record: &Record, column: &'static str, sealed: &Sealed) -> Result<String, DeskError> {
     Ok(String::from_utf8_lossy(&record.read(column, sealed)?).into_owned())
-}
-
-fn may_read(access: Access) -> Result<(), DeskError> {
-    if access >= Access::Read {
-        Ok(())
-    } else {
-        Err(DeskError::Refused("your access to this case does not reach its content"))
-    }
-}
-
-/// The problems that any read may answer with.
-pub struct ReadErrors;
-/// The problems that any change may answer with.
-pub struct WriteErrors;
-
-const READ: [(&str, &str); 7] = [
-    ("400", "The request is not as described"),
-    ("401", "No valid token"),
-    ("403", "Seen, but not allowed"),
-    ("404", "There is no such thing here, or none that you may know of"),
-    ("429", "Too many requests; see Retry-After"),
-    ("500", "Failed inside"),
-    ("503", "The register cannot be reached, or it took too long"),
-];
-const WRITE: [(&str, &str); 4] = [
-    ("412", "Changed by somebody else meanwhile"),
-    ("413", "The body is too large"),
-    ("415", "The body is not JSON"),
-    ("422", "Understood, but makes no sense"),
-];
-
-fn problems<'a>(of: impl Iterator<Item = &'a (&'a str, &'a str)>) -> BTreeMap<String, RefOr<Response>> {
-    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-    of.map(|(status, says)| {
-        let response =
-            ResponseBuilder::new().description(*says).content("application/problem+json", content.clone());
-        ((*status).to_owned(), RefOr::T(response.build()))
-    })
-    .collect()
-}
-
-impl utoipa::IntoResponses for ReadErrors {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        problems(READ.iter())
-    }
-}
-impl utoipa::IntoResponses for WriteErrors {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        problems(READ.iter().chain(&WRITE))
-    }
 }

@@ -6,26 +6,16 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::auth::Caller;
+use super::errors::ReadErrors;
 use super::input::query;
+use super::page::{Page, Place, Range};
 use super::problem::Problem;
-use super::reading::ReadErrors;
-use super::{State, on, page, resource};
-use crate::case::actor::Role;
-use crate::case::{FolderId, User};
-use crate::desk::DeskError;
-use crate::store::rows::RegisterState;
+use super::{State, on, resource};
+use crate::case::FolderId;
+use crate::store::rows::{FolderRow, RegisterRow, RegisterState};
 
 pub fn routes(config: &mut web::ServiceConfig) {
     config.service(resource("/register", [on(Method::GET, list)]));
-}
-
-/// Whoever answers for intake as a whole.
-pub fn oversees(user: &User) -> Result<(), DeskError> {
-    if [Role::Lead, Role::Admin, Role::Auditor].into_iter().any(|role| user.roles.has(role)) {
-        Ok(())
-    } else {
-        Err(DeskError::Refused("this takes the role lead, admin or auditor"))
-    }
 }
 
 /// The account of one mail.
@@ -49,6 +39,24 @@ pub struct Account {
     pub settled: bool,
 }
 
+impl Account {
+    fn of(row: RegisterRow, folder: FolderRow) -> Self {
+        Self {
+            mailbox: folder.mailbox,
+            folder: folder.folder,
+            epoch: folder.epoch,
+            uid: row.uid,
+            state: row.state,
+            reason: row.reason,
+            message: row.message_id.map(|id| id.to_string()),
+            bytes: row.bytes,
+            received_at: row.received_at.to_string(),
+            at: row.at.to_string(),
+            settled: row.settled,
+        }
+    }
+}
+
 /// Which accounts.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -62,38 +70,29 @@ pub struct Filter {
     cursor: Option<String>,
 }
 
-/// What became of every mail, newest first. Takes the role lead, admin or auditor.
+/// What became of every mail, newest first. Takes the role lead or admin, or the office of guardian.
 #[utoipa::path(get, path = "/api/v1/register", tag = "intake", params(Filter),
-    responses((status = 200, body = page::Page<Account>), ReadErrors))]
+    responses((status = 200, body = Page<Account>, headers(("Link" = String, description = "the next page"))), ReadErrors))]
 async fn list(
     state: web::Data<State>,
     caller: Caller,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    oversees(&caller.user)?;
     let asked: Filter = query(&request)?;
-    let (limit, after) = (page::limit(asked.limit)?, page::register_place(asked.cursor.as_deref())?);
-    let rows = state
-        .read(&caller, move |reading| {
-            let after = after.map(|(at, folder, uid)| (at, FolderId::from_bytes(folder), uid));
-            Ok(reading.tx.list_register(asked.state, after, limit + 1)?)
+    let range = Range::of(asked.limit, asked.cursor.as_deref())?;
+    state
+        .page(&caller, &request, move |reading| {
+            reading.oversees()?;
+            range.collect(
+                reading,
+                |reading, after, limit| {
+                    let after =
+                        after.map(|place| (place.moment(), FolderId::from_bytes(place.id), place.number));
+                    Ok(reading.tx.list_register(asked.state, after, limit)?)
+                },
+                |(row, _)| Place { number: row.uid, ..Place::at(row.at, row.folder_id.as_bytes()) },
+                |_, (row, folder)| Ok(Some(Account::of(row, folder))),
+            )
         })
-        .await?;
-    let shown = usize::try_from(limit).unwrap_or(usize::MAX);
-    let last = if rows.len() > shown { shown.checked_sub(1).and_then(|at| rows.get(at)) } else { None };
-    let next = last.map(|(row, _)| page::register_cursor(row.at, row.folder_id.as_bytes(), row.uid));
-    let items = rows.into_iter().take(shown).map(|(row, folder)| Account {
-        mailbox: folder.mailbox,
-        folder: folder.folder,
-        epoch: folder.epoch,
-        uid: row.uid,
-        state: row.state,
-        reason: row.reason,
-        message: row.message_id.map(|id| id.to_string()),
-        bytes: row.bytes,
-        received_at: row.received_at.to_string(),
-        at: row.at.to_string(),
-        settled: row.settled,
-    });
-    Ok(page::answer(&request, items.collect(), next))
+        .await
 }

@@ -1,21 +1,21 @@
 //! What happened to a case, and which cases it is linked with.
 
 use actix_web::http::Method;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::auth::Caller;
-use super::page::Page;
+use super::errors::ReadErrors;
+use super::input::query;
+use super::page::{Page, Paging, Place, Range};
 use super::problem::Problem;
-use super::reading::{ReadErrors, Reading};
+use super::reading::Reading;
 use super::{State, on, resource};
+use crate::case::EntryId;
 use crate::desk::DeskError;
 use crate::desk::context::entry_details;
 use crate::store::rows::EntryRow;
-
-/// More than any case has; what is beyond stays in the audit log.
-const MOST: i64 = 10_000;
 
 pub fn routes(config: &mut web::ServiceConfig) {
     config
@@ -50,24 +50,37 @@ pub struct Link {
     pub at: String,
 }
 
-/// What happened to the case, oldest first.
+/// What changed the case, oldest first.
 #[utoipa::path(get, path = "/api/v1/cases/{reference}/timeline", tag = "cases",
-    params(("reference" = String, Path, pattern = "^HR-[0-9A-Z]{4}-[0-9A-Z]{4}$")),
-    responses((status = 200, body = Page<Entry>), ReadErrors))]
+    params(("reference" = String, Path, pattern = "^HR-[0-9A-Z]{4}-[0-9A-Z]{4}$"), Paging),
+    responses((status = 200, body = Page<Entry>, headers(("Link" = String, description = "the next page"))), ReadErrors))]
 async fn timeline(
     state: web::Data<State>,
     caller: Caller,
     path: web::Path<String>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
+    let asked: Paging = query(&request)?;
+    let range = Range::of(asked.limit, asked.cursor.as_deref())?;
     let reference = path.into_inner();
-    let items = state
-        .read(&caller, move |reading| {
-            let case = reading.readable(&reference)?;
-            let rows = reading.tx.entries_of_case(case.id, MOST)?;
-            rows.iter().map(|row| entry(reading, case.id.as_bytes(), row)).collect::<Result<Vec<_>, _>>()
+    state
+        .page(&caller, &request, move |reading| {
+            let case = reading.readable(&reference)?.id;
+            range.collect(
+                reading,
+                |reading, after, limit| {
+                    let after = after.map(|place| (place.order, EntryId::from_bytes(place.id)));
+                    Ok(reading.tx.entries_of_case(case, after, limit)?)
+                },
+                |row| Place {
+                    order: row.case_version.unwrap_or_default(),
+                    id: *row.id.as_bytes(),
+                    number: 0,
+                },
+                |reading, row| entry(reading, case.as_bytes(), &row).map(Some),
+            )
         })
-        .await?;
-    Ok(HttpResponse::Ok().json(Page { items }))
+        .await
 }
 
 fn entry(reading: &mut Reading<'_>, scope: &[u8], row: &EntryRow) -> Result<Entry, DeskError> {
@@ -93,7 +106,7 @@ fn entry(reading: &mut Reading<'_>, scope: &[u8], row: &EntryRow) -> Result<Entr
     })
 }
 
-/// The cases this one may belong to; those you may not know of are left out.
+/// The cases this one may belong to; those you may not read are left out.
 #[utoipa::path(get, path = "/api/v1/cases/{reference}/links", tag = "cases",
     params(("reference" = String, Path, pattern = "^HR-[0-9A-Z]{4}-[0-9A-Z]{4}$")),
     responses((status = 200, body = Page<Link>), ReadErrors))]

@@ -1,26 +1,31 @@
 //! Users and their API tokens. A token's secret is answered once and kept nowhere, not even for a repeated request.
 
 use actix_web::http::{Method, StatusCode};
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::approvals::Approval;
 use super::auth::Caller;
-use super::input::{Input, body, id, moment};
-use super::page::Page;
+use super::errors::{ReadErrors, WriteErrors};
+use super::input::{Input, Terms, body, etag, id, moment, query};
+use super::page::{Page, Paging, Place, Range};
 use super::problem::Problem;
-use super::reading::{ReadErrors, Reading, WriteErrors};
+use super::reading::Reading;
 use super::{State, on, resource};
-use crate::case::actor::Role;
+use crate::case::actor::{Office, Role};
+use crate::case::{Actor, UserId};
 use crate::desk::DeskError;
 use crate::desk::context::DIRECTORY;
 use crate::desk::idempotent::Reply;
-use crate::desk::users::{AddToken, AddUser, DisableUser, Profile, RevokeToken, administers};
+use crate::desk::rights::{ChangeRights, Changed, Rights};
+use crate::desk::users::{AddToken, AddUser, DisableUser, Profile, RevokeToken, administers, user_of};
 use crate::store::rows::UserRow;
 
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(resource("/users", [on(Method::GET, list), on(Method::POST, add)]))
+        .service(resource("/users/{id}", [on(Method::GET, show), on(Method::PATCH, change)]))
         .service(resource("/users/{id}/disable", [on(Method::POST, disable)]))
         .service(resource("/users/{id}/tokens", [on(Method::POST, add_token)]))
         .service(resource("/users/{id}/tokens/{token}", [on(Method::DELETE, revoke)]));
@@ -39,6 +44,8 @@ pub struct UserView {
     pub teams: Vec<String>,
     /// Legal entities whose standard cases they may read.
     pub entities: Vec<String>,
+    /// Named in the settings.
+    pub office: Option<Office>,
     #[schema(format = DateTime)]
     pub created_at: String,
     #[schema(format = DateTime)]
@@ -58,6 +65,7 @@ impl UserView {
             roles: row.roles.iter().collect(),
             teams: row.teams.0.clone(),
             entities: row.entities.0.clone(),
+            office: user_of(row, reading.shared).office,
             created_at: row.created_at.to_string(),
             disabled_at: row.disabled_at.map(|at| at.to_string()),
         })
@@ -65,17 +73,118 @@ impl UserView {
 }
 
 /// All users. Takes the role admin.
-#[utoipa::path(get, path = "/api/v1/users", tag = "users",
-    responses((status = 200, body = Page<UserView>), ReadErrors))]
-async fn list(state: web::Data<State>, caller: Caller) -> Result<HttpResponse, Problem> {
-    administers(&caller.actor())?;
-    let items = state
-        .read(&caller, |reading| {
-            let rows = reading.tx.users()?;
-            rows.iter().map(|row| UserView::of(reading, row)).collect::<Result<Vec<_>, _>>()
+#[utoipa::path(get, path = "/api/v1/users", tag = "users", params(Paging),
+    responses((status = 200, body = Page<UserView>, headers(("Link" = String, description = "the next page"))), ReadErrors))]
+async fn list(
+    state: web::Data<State>,
+    caller: Caller,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let asked: Paging = query(&request)?;
+    let range = Range::of(asked.limit, asked.cursor.as_deref())?;
+    state
+        .page(&caller, &request, move |reading| {
+            administers(&Actor::User(reading.user.clone()))?;
+            range.collect(
+                reading,
+                |reading, after, limit| {
+                    Ok(reading.tx.users(after.map(|place| UserId::from_bytes(place.id)), limit)?)
+                },
+                |row| Place { id: *row.id.as_bytes(), ..Place::default() },
+                |reading, row| UserView::of(reading, &row).map(Some),
+            )
+        })
+        .await
+}
+
+/// One user: yourself, or as an admin anybody.
+#[utoipa::path(get, path = "/api/v1/users/{id}", tag = "users",
+    params(("id" = String, Path, format = "uuid")),
+    responses((status = 200, body = UserView, headers(("ETag" = String, description = "what a change is made upon"))),
+        ReadErrors))]
+async fn show(
+    state: web::Data<State>,
+    caller: Caller,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let user: UserId = id(&path)?;
+    let (version, shown) = state
+        .read(&caller, move |reading| {
+            if user != reading.user.id {
+                administers(&Actor::User(reading.user.clone()))?;
+            }
+            let row = reading.tx.user(user)?.ok_or(DeskError::NotFound)?;
+            Ok((row.version, UserView::of(reading, &row)?))
         })
         .await?;
-    Ok(HttpResponse::Ok().json(Page { items }))
+    let mut response = HttpResponse::Ok();
+    etag(&mut response, &version.to_string());
+    Ok(response.json(shown))
+}
+
+/// What is to be changed; what is not given stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UserChanges {
+    roles: Option<Vec<Role>>,
+    #[schema(schema_with = super::input::names)]
+    teams: Option<Vec<String>>,
+    #[schema(schema_with = super::input::names)]
+    entities: Option<Vec<String>>,
+}
+
+/// Changes a user's rights. Takes the role admin; what widens somebody's sight waits for a second person.
+#[utoipa::path(patch, path = "/api/v1/users/{id}", tag = "users", request_body = UserChanges,
+    params(("id" = String, Path, format = "uuid"),
+        ("If-Match" = String, Header, pattern = "^\"[0-9]{1,15}\"$"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255)),
+    responses((status = 200, body = UserView, headers(("ETag" = String, description = "what the next change is made upon"))),
+        (status = 202, body = Approval, description = "It waits for a second person"), WriteErrors))]
+async fn change(
+    state: web::Data<State>,
+    caller: Caller,
+    path: web::Path<String>,
+    input: Input<UserChanges>,
+) -> Result<HttpResponse, Problem> {
+    let version = Some(input.terms.required_version()?);
+    let new = &input.value;
+    named(new.teams.iter().chain(&new.entities).flatten())?;
+    let action = ChangeRights {
+        actor: caller.actor(),
+        user: id(&path)?,
+        version,
+        rights: Rights {
+            roles: new.roles.as_ref().map(|roles| roles.iter().copied().collect()),
+            teams: new.teams.clone(),
+            entities: new.entities.clone(),
+        },
+    };
+    state
+        .act(&caller, &input.terms, action, |reading, changed| match changed {
+            Changed::Done(row) => Ok(Reply {
+                status: StatusCode::OK.as_u16(),
+                version: Some(row.version.to_string()),
+                body: body(&UserView::of(reading, &row)?)?,
+                ..Reply::default()
+            }),
+            Changed::Waits(row) => Ok(Reply {
+                status: StatusCode::ACCEPTED.as_u16(),
+                body: body(&Approval::of(reading, &row)?)?,
+                ..Reply::default()
+            }),
+        })
+        .await
+}
+
+/// Names of teams and legal entities.
+fn named<'a>(mut words: impl Iterator<Item = &'a String>) -> Result<(), Problem> {
+    if words.any(|word| word.is_empty() || word.len() > 100 || word.chars().any(char::is_control)) {
+        return Err(Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "a team or legal entity has 1 to 100 characters, none of them a control character",
+        ));
+    }
+    Ok(())
 }
 
 /// A user to be added.
@@ -87,13 +196,16 @@ pub struct NewUser {
     name: String,
     email: Option<String>,
     roles: Vec<Role>,
+    /// Each 1 to 100 characters.
     #[serde(default)]
+    #[schema(schema_with = super::input::names)]
     teams: Vec<String>,
     #[serde(default)]
+    #[schema(schema_with = super::input::names)]
     entities: Vec<String>,
 }
 
-/// Adds a user. Takes the role admin.
+/// Adds a user. Takes the role admin; what lets them see cases waits for a second person.
 #[utoipa::path(post, path = "/api/v1/users", tag = "users", request_body = NewUser,
     params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255)),
     responses((status = 201, body = UserView), WriteErrors))]
@@ -103,14 +215,7 @@ async fn add(
     input: Input<NewUser>,
 ) -> Result<HttpResponse, Problem> {
     let new = &input.value;
-    let words = new.teams.iter().chain(&new.entities);
-    if words.into_iter().any(|word| word.is_empty() || word.len() > 100 || word.chars().any(char::is_control))
-    {
-        return Err(Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "a team or legal entity has 1 to 100 characters, none of them a control character",
-        ));
-    }
+    named(new.teams.iter().chain(&new.entities))?;
     let action = AddUser {
         actor: caller.actor(),
         profile: Profile { login: new.login.clone(), name: new.name.clone(), email: new.email.clone() },
@@ -119,28 +224,30 @@ async fn add(
         entities: new.entities.clone(),
     };
     state
-        .act(&caller, &input, action, |reading, row| {
-            Ok(Reply {
-                status: StatusCode::CREATED.as_u16(),
-                location: None,
-                version: None,
-                body: body(&UserView::of(reading, &row)?)?,
-            })
+        .act(&caller, &input.terms, action, |reading, row| {
+            let (body, version) = (body(&UserView::of(reading, &row)?)?, Some(row.version.to_string()));
+            Ok(Reply { status: StatusCode::CREATED.as_u16(), version, body, ..Reply::default() })
         })
         .await
 }
 
 /// Disables a user; their tokens end at once. Takes the role admin.
 #[utoipa::path(post, path = "/api/v1/users/{id}/disable", tag = "users",
-    params(("id" = String, Path, format = "uuid")),
+    params(("id" = String, Path, format = "uuid"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255)),
     responses((status = 204, description = "They are disabled"), WriteErrors))]
 async fn disable(
     state: web::Data<State>,
     caller: Caller,
     path: web::Path<String>,
+    terms: Terms,
 ) -> Result<HttpResponse, Problem> {
-    state.api.desk.run(DisableUser { actor: caller.actor(), user: id(&path)? }).await?;
-    Ok(HttpResponse::NoContent().finish())
+    let action = DisableUser { actor: caller.actor(), user: id(&path)? };
+    state.act(&caller, &terms, action, |_, ()| Ok(done())).await
+}
+
+fn done() -> Reply {
+    Reply { status: StatusCode::NO_CONTENT.as_u16(), ..Reply::default() }
 }
 
 /// A token to be made.
@@ -159,15 +266,16 @@ pub struct NewToken {
 pub struct Token {
     #[schema(format = "uuid")]
     pub id: String,
-    /// Shown this once.
-    pub secret: String,
+    /// Shown once: a repeated request gets none.
+    pub secret: Option<String>,
     #[schema(format = DateTime)]
     pub expires_at: Option<String>,
 }
 
 /// Makes a token, for yourself or, as an admin, for anybody.
 #[utoipa::path(post, path = "/api/v1/users/{id}/tokens", tag = "users", request_body = NewToken,
-    params(("id" = String, Path, format = "uuid")),
+    params(("id" = String, Path, format = "uuid"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255)),
     responses((status = 201, body = Token), WriteErrors))]
 async fn add_token(
     state: web::Data<State>,
@@ -181,25 +289,35 @@ async fn add_token(
         label: input.value.label.clone(),
         expires_at: input.value.expires_at.as_deref().map(moment).transpose()?,
     };
-    let token = state.api.desk.run(action).await?;
-    Ok(HttpResponse::Created().json(Token {
-        id: token.id.to_string(),
-        secret: token.secret,
-        expires_at: token.expires_at.map(|at| at.to_string()),
-    }))
+    state
+        .act(&caller, &input.terms, action, |_, token| {
+            let shown = Token {
+                id: token.id.to_string(),
+                secret: None,
+                expires_at: token.expires_at.map(|at| at.to_string()),
+            };
+            Ok(Reply {
+                status: StatusCode::CREATED.as_u16(),
+                body: body(&shown)?,
+                secret: Some(token.secret),
+                ..Reply::default()
+            })
+        })
+        .await
 }
 
 /// Ends a token.
 #[utoipa::path(delete, path = "/api/v1/users/{id}/tokens/{token}", tag = "users",
-    params(("id" = String, Path, format = "uuid"), ("token" = String, Path, format = "uuid")),
+    params(("id" = String, Path, format = "uuid"), ("token" = String, Path, format = "uuid"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255)),
     responses((status = 204, description = "It is ended"), WriteErrors))]
 async fn revoke(
     state: web::Data<State>,
     caller: Caller,
     path: web::Path<(String, String)>,
+    terms: Terms,
 ) -> Result<HttpResponse, Problem> {
     let (user, token) = path.into_inner();
     let action = RevokeToken { actor: caller.actor(), user: id(&user)?, token: id(&token)? };
-    state.api.desk.run(action).await?;
-    Ok(HttpResponse::NoContent().finish())
+    state.act(&caller, &terms, action, |_, ()| Ok(done())).await
 }

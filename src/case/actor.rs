@@ -30,6 +30,12 @@ impl FromIterator<Role> for Roles {
     }
 }
 
+words! {
+    /// A post beside the roles: who is told of break-glass, walls and overrides, and the two outside contacts who get
+    /// a case when nobody in HR may.
+    Office { Guardian = "guardian", Outside1 = "outside-1", Outside2 = "outside-2" }
+}
+
 /// A person of HR as far as access is concerned; neither name nor address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
@@ -39,6 +45,7 @@ pub struct User {
     pub teams: Vec<String>,
     /// Legal entities whose standard cases this person may read.
     pub entities: Vec<String>,
+    pub office: Option<Office>,
 }
 
 /// Who an action is done by.

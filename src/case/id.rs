@@ -56,6 +56,10 @@ ids! {
     OutboxId,
     UserId,
     TokenId,
+    /// One grant of access to one case.
+    GrantId,
+    /// A change that waits for a second person.
+    ApprovalId,
     /// Somebody in the directory.
     PersonId,
     /// An entry of the audit log.

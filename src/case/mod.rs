@@ -13,8 +13,8 @@ pub mod working_time;
 
 pub use actor::{Actor, Roles, User};
 pub use id::{
-    BackupId, CaseId, ConversationId, EntryId, FolderId, MessageId, OutboxId, PartyId, PersonId, TokenId,
-    UserId,
+    ApprovalId, BackupId, CaseId, ConversationId, EntryId, FolderId, GrantId, MessageId, OutboxId, PartyId,
+    PersonId, TokenId, UserId,
 };
 pub use kinds::{Category, Priority, Sensitivity};
 pub use model::{Channel, MessageKind, Part, Status, Trust};

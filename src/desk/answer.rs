@@ -3,11 +3,11 @@
 
 use super::context::{Context, DeskError};
 use super::filing::{NewCase, NewMessage, NewParty, Shelf};
+use super::parties::checked_address;
 use super::posting::Post;
 use super::runner::Action;
 use super::view::View;
-use crate::case::access::Access;
-use crate::case::actor::Role;
+use crate::case::access::{Access, opens_cases};
 use crate::case::clock::{Happening, What};
 use crate::case::{
     Actor, CaseId, Category, Channel, ConversationId, MessageId, MessageKind, Moment, Part, PartyId,
@@ -123,7 +123,7 @@ fn conversation(
     found.ok_or(DeskError::NotFound)
 }
 
-fn check_version(case: &CaseRow, version: Option<i64>) -> Result<(), DeskError> {
+pub(super) fn check_version(case: &CaseRow, version: Option<i64>) -> Result<(), DeskError> {
     if version.is_none_or(|version| version == case.version) { Ok(()) } else { Err(DeskError::Conflict) }
 }
 
@@ -226,7 +226,7 @@ impl Action for OpenByHand {
 
     fn run(&self, cx: &mut Context<'_>) -> Result<CaseRow, DeskError> {
         let Actor::User(user) = &self.actor else { return Err(DeskError::NotFound) };
-        if !(user.roles.has(Role::Agent) || user.roles.has(Role::Lead)) {
+        if !opens_cases(user) {
             return Err(DeskError::Refused("opening a case takes the role agent or lead"));
         }
         check_text(&self.text)?;
@@ -280,49 +280,4 @@ impl Action for OpenByHand {
         cx.record(&self.actor, "case.opened", Some(&case), &serde_json::json!({ "channel": self.channel }))?;
         Ok(case)
     }
-}
-
-/// Adds a party to a case, so that they can be written to.
-pub struct AddParty {
-    pub actor: Actor,
-    pub case: CaseId,
-    pub version: Option<i64>,
-    pub part: Part,
-    pub name: String,
-    pub email: Option<String>,
-}
-
-impl Action for AddParty {
-    type Output = (CaseRow, PartyId);
-
-    fn actor(&self) -> &Actor {
-        &self.actor
-    }
-    fn name(&self) -> &'static str {
-        "party.add"
-    }
-
-    fn run(&self, cx: &mut Context<'_>) -> Result<Self::Output, DeskError> {
-        let mut case = cx.case_for(&self.actor, self.case, Access::Work)?;
-        check_version(&case, self.version)?;
-        let address = self.email.as_deref().map(checked_address).transpose()?;
-        let name = crate::mail::clean::line(&self.name);
-        let party =
-            NewParty { part: self.part, person: None, name: &name, address, confirmed: address.is_some() };
-        let mailbox = match cx.tx.conversation_by_reference(case.reference)? {
-            Some(conversation) => conversation.mailbox,
-            None => cx.mailbox("")?.name.clone(),
-        };
-        cx.advance(&mut case)?;
-        let conversation = cx.add_party(&case, &party, "", &mailbox)?;
-        let details = serde_json::json!({ "party": conversation.party_id.to_string(), "part": self.part });
-        cx.record(&self.actor, "party.added", Some(&case), &details)?;
-        Ok((case, conversation.party_id))
-    }
-}
-
-fn checked_address(address: &str) -> Result<&str, DeskError> {
-    crate::mail::compose::checked_address(address.trim())
-        .map(|_| address.trim())
-        .ok_or_else(|| DeskError::Invalid("this is no e-mail address; it reads name@company".into()))
 }

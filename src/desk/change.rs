@@ -4,12 +4,12 @@ use super::context::{Context, DeskError};
 use super::filing::{NewCase, NewParty};
 use super::runner::Action;
 use super::view::View;
-use crate::case::access::Access;
+use crate::case::access::{Access, names_owner};
 use crate::case::clock::{Happening, What};
 use crate::case::{Actor, CaseId, Category, Channel, MessageId, Part, Priority, Sensitivity, Status, UserId};
 use crate::letters::Kind;
 use crate::store::rows::{CaseRow, MessageRow};
-use crate::vault::Record;
+use crate::vault::{Record, Vault};
 
 /// What is to be changed; what is `None` stays.
 #[derive(Clone, Debug, Default)]
@@ -23,12 +23,56 @@ pub struct Changes {
     pub reason: Option<String>,
 }
 
-/// Changes a case that is still at `version`.
+/// What a change is made upon: the version, or for who sees the outline alone, the outline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Base {
+    Version(i64),
+    Outline(String),
+}
+
+impl Base {
+    fn holds(&self, vault: &Vault, case: &CaseRow) -> bool {
+        match self {
+            Self::Version(version) => *version == case.version,
+            Self::Outline(mark) => *mark == outline_mark(vault, case),
+        }
+    }
+}
+
+/// Tells one outline of a case from another, and nothing else: a version would count what a stub does not show.
+#[must_use]
+pub fn outline_mark(vault: &Vault, case: &CaseRow) -> String {
+    let owner = case.owner_id.map(|id| id.to_string()).unwrap_or_default();
+    let deadline = case.next_deadline.map(|at| at.to_string()).unwrap_or_default();
+    let parts = [case.team.as_str(), &owner, case.status.as_str(), case.sensitivity.as_str(), &deadline];
+    let mut bytes = vec![case.id.as_bytes().as_slice()];
+    bytes.extend(parts.iter().map(|part| part.as_bytes()));
+    let hash = vault.lookup().hash("outline", &bytes);
+    data_encoding::BASE32_NOPAD.encode(hash.as_stored()).to_ascii_lowercase()
+}
+
+/// Changes a case that is still as `base` says.
 pub struct Change {
     pub actor: Actor,
     pub case: CaseId,
-    pub version: i64,
+    pub base: Base,
     pub changes: Changes,
+}
+
+impl Change {
+    /// The case, if the actor may make all of these changes.
+    fn permitted(&self, cx: &mut Context<'_>) -> Result<CaseRow, DeskError> {
+        let Changes { status, category, sensitivity, priority, owner, reason: _ } = &self.changes;
+        let beyond = status.is_some() || category.is_some() || sensitivity.is_some() || priority.is_some();
+        let user = match &self.actor {
+            Actor::User(user) => user.clone(),
+            Actor::System => return cx.case_for(&self.actor, self.case, Access::Work),
+        };
+        cx.case_if(&self.actor, self.case, |have, standing| {
+            let named = owner.is_none_or(|owner| names_owner(&user, standing, owner));
+            named && (have >= Access::Work || (owner.is_some() && !beyond))
+        })
+    }
 }
 
 impl Action for Change {
@@ -42,8 +86,8 @@ impl Action for Change {
     }
 
     fn run(&self, cx: &mut Context<'_>) -> Result<CaseRow, DeskError> {
-        let mut case = cx.case_for(&self.actor, self.case, Access::Work)?;
-        if case.version != self.version {
+        let mut case = self.permitted(cx)?;
+        if !self.base.holds(cx.vault(), &case) {
             return Err(DeskError::Conflict);
         }
         let before = describe(&case);

@@ -176,7 +176,7 @@ fn members(cx: &mut Context<'_>, case: &CaseRow, audience: Audience) -> Result<V
     Ok(match audience {
         Audience::Owner => case.owner_id.into_iter().collect(),
         Audience::Lead => {
-            let users = cx.tx.users()?.into_iter();
+            let users = cx.tx.users(None, i64::MAX)?.into_iter();
             let leads = users.filter(|user| user.roles.has(Role::Lead) && user.teams.0.contains(&case.team));
             leads.map(|user| user.id).collect()
         }

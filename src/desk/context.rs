@@ -165,16 +165,28 @@ impl Context<'_> {
 
     /// The case, if `actor` has at least `least` access to it; what may not be seen does not exist.
     pub fn case_for(&mut self, actor: &Actor, id: CaseId, least: Access) -> Result<CaseRow, DeskError> {
+        self.case_if(actor, id, |have, _| have >= least)
+    }
+
+    /// The case, if `actor` sees it and `may` says so of their access and standing.
+    pub fn case_if(
+        &mut self,
+        actor: &Actor,
+        id: CaseId,
+        may: impl FnOnce(Access, &Standing<'_>) -> bool,
+    ) -> Result<CaseRow, DeskError> {
         let case = self.tx.case(id)?.ok_or(DeskError::NotFound)?;
         self.asked = Some(case.id);
         let Actor::User(user) = actor else { return Ok(case) };
-        match access_to(self.tx, user, &case, self.now)? {
-            Access::None => Err(DeskError::NotFound),
-            have if have < least => {
-                Err(DeskError::Refused("your access to this case does not reach that far"))
-            }
-            _ => Ok(case),
+        let standing = standing(self.tx, user, &case, self.now)?;
+        let have = access(user, &standing);
+        if have == Access::None || !may(have, &standing) {
+            return Err(match have {
+                Access::None => DeskError::NotFound,
+                _ => DeskError::Refused("your access to this case does not reach that far"),
+            });
         }
+        Ok(case)
     }
 
     /// Writes a changed case under its next version. Its time never runs backwards.
@@ -232,17 +244,19 @@ pub fn open_record(
     Ok(Record::open(&scope, table, id, wrapped)?)
 }
 
-/// The access of `user` to `case`, all that it depends on looked up.
-pub fn access_to(tx: &mut dyn Tx, user: &User, case: &CaseRow, now: Moment) -> Result<Access, DeskError> {
-    let grant = tx.grant(case.id, user.id)?;
-    let in_force = grant.filter(|grant| grant.expires_at.is_none_or(|expires| expires > now));
-    let standing = Standing {
+/// How `user` stands to `case`.
+pub fn standing<'a>(
+    tx: &mut dyn Tx,
+    user: &User,
+    case: &'a CaseRow,
+    now: Moment,
+) -> Result<Standing<'a>, DeskError> {
+    Ok(Standing {
         sensitivity: case.sensitivity,
         owner: case.owner_id,
         team: &case.team,
         legal_entity: &case.legal_entity,
-        grant: in_force.map(|grant| grant.level),
+        grant: tx.granted(case.id, user.id, now)?,
         walled: tx.walled(case.id, user.id)?,
-    };
-    Ok(access(user, &standing))
+    })
 }

@@ -81,7 +81,11 @@ impl Context<'_> {
             sensitivity: new.sensitivity,
             priority: new.priority,
             triage: new.triage,
-            legal_entity: new.legal_entity.clone(),
+            // Of a reporter whom the directory does not know, the team's.
+            legal_entity: Some(new.legal_entity.clone())
+                .filter(|entity| !entity.is_empty())
+                .or_else(|| self.team(&new.category).map(|team| team.legal_entity.clone()))
+                .unwrap_or_default(),
             owner_id: None,
             channel: new.channel,
             language: new.language.into(),
@@ -102,10 +106,14 @@ impl Context<'_> {
     /// The team that handles a category; the first one when none claims it.
     #[must_use]
     pub fn team_of(&self, category: &Category) -> String {
+        self.team(category).map_or_else(|| "hr".into(), |team| team.name.clone())
+    }
+
+    fn team(&self, category: &Category) -> Option<&crate::settings::Team> {
         let teams = &self.settings.teams;
         let claims =
             |team: &&crate::settings::Team| team.categories.iter().any(|name| name == category.as_str());
-        teams.iter().find(claims).or(teams.first()).map_or_else(|| "hr".into(), |team| team.name.clone())
+        teams.iter().find(claims).or(teams.first())
     }
 
     fn unused_reference(&mut self) -> Result<Reference, DeskError> {

@@ -6,7 +6,7 @@ use super::filing::{NewCase, NewParty, Shelf, scope_of};
 use super::receive::{Arrived, Became, plain_message};
 use super::runner::Action;
 use super::view::View;
-use crate::case::actor::Role;
+use crate::case::access::{Sight, unfiled as unfiled_sight};
 use crate::case::{Actor, CaseId, Category, Channel, MessageId, Part, Priority, Sensitivity};
 use crate::store::rows::{Held, MessageRow, RegisterState};
 use crate::vault::Record;
@@ -35,6 +35,8 @@ pub(super) fn keep_unfiled(
     cx.record(&Actor::System, "mail.held", None, &details)?;
     Ok(Became { state, message: Some(id), case: None, opened: false })
 }
+/// What somebody is told who knows of unfiled mail and may not open it.
+pub const OPENED_BY: &str = "unfiled mail is opened by a lead or the guardian; ask one";
 
 /// Puts an unfiled mail into a new case.
 pub struct Release {
@@ -48,18 +50,6 @@ pub struct Discard {
     pub actor: Actor,
     pub message: MessageId,
     pub reason: String,
-}
-
-/// Whoever may look into unfiled mail: it may hold anything, so leads alone.
-pub fn may_see_unfiled(actor: &Actor) -> Result<(), DeskError> {
-    match actor {
-        Actor::System => Ok(()),
-        Actor::User(user) if user.roles.has(Role::Lead) => Ok(()),
-        Actor::User(user) if user.roles.has(Role::Admin) => {
-            Err(DeskError::Refused("unfiled mail is opened by a lead; ask one"))
-        }
-        Actor::User(_) => Err(DeskError::NotFound),
-    }
 }
 
 impl Action for Release {
@@ -134,7 +124,13 @@ fn unfiled(
     id: MessageId,
     reason: &str,
 ) -> Result<MessageRow, DeskError> {
-    may_see_unfiled(actor)?;
+    if let Actor::User(user) = actor {
+        match unfiled_sight(user) {
+            Sight::Content => {}
+            Sight::Metadata => return Err(DeskError::Refused(OPENED_BY)),
+            Sight::None => return Err(DeskError::NotFound),
+        }
+    }
     let row = cx.tx.message(id)?.ok_or(DeskError::NotFound)?;
     if !matches!(row.held, Some(Held::Quarantined | Held::Automatic)) {
         return Err(DeskError::NotFound);

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::context::{Context, DIRECTORY, DeskError};
 use super::runner::Action;
-use crate::case::{Actor, UserId};
+use crate::case::access::Access;
+use crate::case::{Actor, CaseId, UserId};
 use crate::store::rows::IdempotencyRow;
 use crate::vault::{LookupHash, Record, SealError};
 
@@ -19,9 +20,29 @@ pub struct Reply {
     /// HTTP status.
     pub status: u16,
     pub location: Option<String>,
-    /// The version of what is answered.
-    pub version: Option<i64>,
+    /// The version of what is answered, as its ETag says it.
+    pub version: Option<String>,
     pub body: serde_json::Value,
+    /// The case that the answer is about. A repeated request gets it only while the case may still be seen so far.
+    #[serde(default)]
+    pub about: Option<About>,
+    /// Answered once as the body's `secret`, and never kept.
+    #[serde(skip)]
+    pub secret: Option<String>,
+}
+
+/// A case, and the access that an answer about it takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    case: [u8; 16],
+    least: Access,
+}
+
+impl About {
+    #[must_use]
+    pub fn new(case: CaseId, least: Access) -> Self {
+        Self { case: *case.as_bytes(), least }
+    }
 }
 
 /// The key a client gave, and what it asked for under it.
@@ -62,7 +83,7 @@ where
         };
         cx.tx.forget_idempotency(cx.now.minus(KEPT))?;
         if let Some(row) = cx.tx.idempotency(user, claim.key)? {
-            let reply = repeated(cx, &row, claim)?;
+            let reply = repeated(cx, self.action.actor(), &row, claim)?;
             let action = format!("{}.repeated", self.action.name());
             cx.note(self.action.actor(), &action, None, &serde_json::json!({}))?;
             return Ok(reply);
@@ -74,7 +95,12 @@ where
     }
 }
 
-fn repeated(cx: &mut Context<'_>, row: &IdempotencyRow, claim: Claim) -> Result<Reply, DeskError> {
+fn repeated(
+    cx: &mut Context<'_>,
+    actor: &Actor,
+    row: &IdempotencyRow,
+    claim: Claim,
+) -> Result<Reply, DeskError> {
     if row.request != claim.request {
         return Err(DeskError::Invalid(
             "this Idempotency-Key was used for another request; make a new key".into(),
@@ -82,7 +108,11 @@ fn repeated(cx: &mut Context<'_>, row: &IdempotencyRow, claim: Claim) -> Result<
     }
     let scope = cx.scope(DIRECTORY)?;
     let record = Record::open(&scope, "idempotency", row.key_hash.as_stored(), &row.key)?;
-    Ok(serde_json::from_slice(&record.read("body", &row.body)?).map_err(|_| SealError)?)
+    let reply: Reply = serde_json::from_slice(&record.read("body", &row.body)?).map_err(|_| SealError)?;
+    if let Some(about) = reply.about {
+        cx.case_for(actor, CaseId::from_bytes(about.case), about.least)?;
+    }
+    Ok(reply)
 }
 
 fn keep(cx: &mut Context<'_>, user: UserId, claim: Claim, reply: &Reply) -> Result<(), DeskError> {

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use super::context::{Context, DeskError};
+use super::context::{Context, DeskError, standing};
 use super::filing::{read_raw, scope_of};
 use super::runner::Action;
-use crate::case::access::Access;
-use crate::case::actor::Role;
+use crate::case::access::{Access, Sight, access, administers, outgoing};
 use crate::case::clock::{Happening, What};
 use crate::case::{Actor, Moment, OutboxId};
 use crate::store::rows::{MessageRow, OutboxKind, OutboxRow, OutboxState};
@@ -229,13 +228,20 @@ impl Action for Retry {
 
     fn run(&self, cx: &mut Context<'_>) -> Result<OutboxRow, DeskError> {
         let row = cx.tx.outbox(self.id)?.ok_or(DeskError::NotFound)?;
-        let admin = matches!(&self.actor, Actor::User(user) if user.roles.has(Role::Admin));
-        let case = match row.case_id {
-            Some(id) if !admin => Some(cx.case_for(&self.actor, id, Access::Work)?),
-            Some(id) => cx.tx.case(id)?,
-            None if admin => None,
-            None => return Err(DeskError::NotFound),
-        };
+        let case = row.case_id.map(|id| cx.tx.case(id)).transpose()?.flatten();
+        cx.asked = row.case_id;
+        if let Actor::User(user) = &self.actor {
+            let standing = case.as_ref().map(|case| standing(cx.tx, user, case, cx.now)).transpose()?;
+            // Trying again changes nothing of the case: whoever runs the mail may, and whoever works the case.
+            let works = standing.as_ref().is_some_and(|standing| access(user, standing) >= Access::Work);
+            match outgoing(user, standing.as_ref()) {
+                Sight::None => return Err(DeskError::NotFound),
+                _ if works || administers(user) => {}
+                _ => {
+                    return Err(DeskError::Refused("trying again takes work on the case, or the role admin"));
+                }
+            }
+        }
         if row.state != OutboxState::Dead {
             return Err(DeskError::Invalid("only a mail that was given up can be tried again".into()));
         }

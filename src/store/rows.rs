@@ -6,9 +6,9 @@ use crate::case::access::Access;
 use crate::case::clock::What;
 use crate::case::kinds::words;
 use crate::case::{
-    BackupId, CaseId, Category, Channel, ConversationId, EntryId, FolderId, MessageId, MessageKind, Moment,
-    OutboxId, Part, PartyId, PersonId, Priority, Reference, Roles, Sensitivity, Status, TokenId, Trust,
-    UserId,
+    ApprovalId, BackupId, CaseId, Category, Channel, ConversationId, EntryId, FolderId, GrantId, MessageId,
+    MessageKind, Moment, OutboxId, Part, PartyId, PersonId, Priority, Reference, Roles, Sensitivity, Status,
+    TokenId, Trust, UserId,
 };
 use crate::vault::{LookupHash, Sealed};
 
@@ -38,6 +38,15 @@ words! {
 words! {
     /// Where an outgoing mail stands. A leased one is `waiting` with a lease.
     OutboxState { Waiting = "waiting", Sent = "sent", Dead = "dead", Cancelled = "cancelled" }
+}
+
+words! {
+    /// How somebody came by a grant.
+    GrantKind { Given = "given", BreakGlass = "break-glass" }
+}
+words! {
+    /// What became of a change that takes a second person.
+    ApprovalState { Pending = "pending", Approved = "approved", Refused = "refused" }
 }
 
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
@@ -244,6 +253,8 @@ pub struct UserRow {
     pub entities: Words,
     pub created_at: Moment,
     pub disabled_at: Option<Moment>,
+    /// Counts the user's changes.
+    pub version: i64,
     pub key: Sealed,
     pub profile: Sealed,
 }
@@ -264,14 +275,51 @@ pub struct ApiTokenRow {
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
 #[diesel(table_name = schema::grants)]
 pub struct GrantRow {
+    pub id: GrantId,
     pub case_id: CaseId,
     pub user_id: UserId,
     pub level: Access,
+    pub kind: GrantKind,
     pub granted_by: UserId,
     pub at: Moment,
     pub expires_at: Option<Moment>,
+    /// It was taken back.
+    pub ended_at: Option<Moment>,
     pub key: Sealed,
     pub reason: Sealed,
+}
+
+impl GrantRow {
+    /// Neither expired nor taken back.
+    #[must_use]
+    pub fn in_force(&self, now: Moment) -> bool {
+        self.ended_at.is_none() && self.expires_at.is_none_or(|expires| expires > now)
+    }
+}
+
+#[derive(Clone, Debug, Queryable, Selectable, Insertable)]
+#[diesel(table_name = schema::walls)]
+pub struct WallRow {
+    pub case_id: CaseId,
+    pub user_id: UserId,
+    pub at: Moment,
+    pub key: Sealed,
+    pub reason: Sealed,
+}
+
+/// A change of a user that waits for a second person, or did.
+#[derive(Clone, Debug, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = schema::approvals, treat_none_as_null = true)]
+pub struct ApprovalRow {
+    pub id: ApprovalId,
+    pub user_id: UserId,
+    pub asked_by: UserId,
+    pub at: Moment,
+    pub state: ApprovalState,
+    pub decided_by: Option<UserId>,
+    pub decided_at: Option<Moment>,
+    pub key: Sealed,
+    pub change: Sealed,
 }
 
 #[derive(Clone, Debug, Queryable, Selectable, Insertable, AsChangeset)]

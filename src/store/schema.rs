@@ -196,8 +196,23 @@ table! {
         entities -> Text,
         created_at -> BigInt,
         disabled_at -> Nullable<BigInt>,
+        version -> BigInt,
         key -> Binary,
         profile -> Binary,
+    }
+}
+
+table! {
+    approvals (id) {
+        id -> Binary,
+        user_id -> Binary,
+        asked_by -> Binary,
+        at -> BigInt,
+        state -> Text,
+        decided_by -> Nullable<Binary>,
+        decided_at -> Nullable<BigInt>,
+        key -> Binary,
+        change -> Binary,
     }
 }
 
@@ -215,13 +230,16 @@ table! {
 }
 
 table! {
-    grants (case_id, user_id) {
+    grants (id) {
+        id -> Binary,
         case_id -> Binary,
         user_id -> Binary,
         level -> Text,
+        kind -> Text,
         granted_by -> Binary,
         at -> BigInt,
         expires_at -> Nullable<BigInt>,
+        ended_at -> Nullable<BigInt>,
         key -> Binary,
         reason -> Binary,
     }
@@ -393,6 +411,7 @@ allow_tables_to_appear_in_same_query!(
     outbox,
     users,
     api_tokens,
+    approvals,
     grants,
     walls,
     people,

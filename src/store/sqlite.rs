@@ -34,6 +34,8 @@ mod cases;
 mod clocks;
 #[path = "queries/directory.rs"]
 mod directory;
+#[path = "queries/grants.rs"]
+mod grants;
 #[path = "queries/keys.rs"]
 mod keys;
 #[path = "queries/leases.rs"]

@@ -1,18 +1,19 @@
 //! What can be asked of the register within a transaction: one small object-safe trait for each aggregate, whose
 //! sum is [`Tx`]. Actions and reads see `&mut dyn Tx`; only the desk's runner commits.
 
+use crate::case::access::Access;
 use crate::case::{
-    BackupId, CaseId, Category, ConversationId, EntryId, FolderId, MessageId, Moment, OutboxId, PartyId,
-    PersonId, Priority, Reference, Sensitivity, Status, TokenId, User, UserId,
+    ApprovalId, BackupId, CaseId, Category, ConversationId, EntryId, FolderId, GrantId, MessageId, Moment,
+    OutboxId, PartyId, PersonId, Priority, Reference, Sensitivity, Status, TokenId, User, UserId,
 };
 use crate::vault::LookupHash;
 
 use super::StoreError;
 use super::rows::{
-    ApiTokenRow, BackupRow, CaseRow, ConversationRow, EntryRow, EventRow, FolderRow, GrantRow, Held,
-    IdempotencyRow, KeyRow, LinkRow, MessageRow, OutboxKind, OutboxRow, OutboxState, PartyAddressRow,
-    PartyRow, PersonAddressRow, PersonRow, RefreshTokenRow, RegisterRow, RegisterState, ThreadPurpose,
-    ThreadRow, TreeRow, UserRow,
+    ApiTokenRow, ApprovalRow, ApprovalState, BackupRow, CaseRow, ConversationRow, EntryRow, EventRow,
+    FolderRow, GrantRow, Held, IdempotencyRow, KeyRow, LinkRow, MessageRow, OutboxKind, OutboxRow,
+    OutboxState, PartyAddressRow, PartyRow, PersonAddressRow, PersonRow, RefreshTokenRow, RegisterRow,
+    RegisterState, ThreadPurpose, ThreadRow, TreeRow, UserRow, WallRow,
 };
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -22,6 +23,7 @@ pub trait Tx:
     Keys
     + Cases
     + Clocks
+    + Grants
     + Parties
     + Messages
     + Threads
@@ -39,6 +41,7 @@ impl<T> Tx for T where
     T: Keys
         + Cases
         + Clocks
+        + Grants
         + Parties
         + Messages
         + Threads
@@ -93,7 +96,7 @@ pub struct CaseFilter {
     pub owner: Option<UserId>,
     pub team: Option<String>,
     pub triage: Option<bool>,
-    /// Continue after this row: (updated_at, id) of the last one shown.
+    /// Continue after this row: (opened_at, id) of the last one shown.
     pub after: Option<(Moment, CaseId)>,
     pub limit: i64,
 }
@@ -104,13 +107,31 @@ pub trait Cases {
     fn case_by_reference(&mut self, reference: Reference) -> Result<Option<CaseRow>>;
     /// Writes the row if the stored version is `row.version - 1`; false when somebody was faster.
     fn update_case(&mut self, row: &CaseRow) -> Result<bool>;
-    /// Newest activity first.
+    /// Last received first.
     fn list_cases(&mut self, filter: &CaseFilter) -> Result<Vec<CaseRow>>;
     fn insert_link(&mut self, row: &LinkRow) -> Result<()>;
     fn links_of(&mut self, case: CaseId) -> Result<Vec<LinkRow>>;
-    fn grant(&mut self, case: CaseId, user: UserId) -> Result<Option<GrantRow>>;
+}
+
+pub trait Grants {
     fn insert_grant(&mut self, row: &GrantRow) -> Result<()>;
+    fn end_grant(&mut self, id: GrantId, at: Moment) -> Result<()>;
+    /// Every grant of a case, past ones too, oldest first.
+    fn grants_of(&mut self, case: CaseId) -> Result<Vec<GrantRow>>;
+    /// The highest level in force for a user.
+    fn granted(&mut self, case: CaseId, user: UserId, now: Moment) -> Result<Option<Access>>;
+    fn insert_wall(&mut self, row: &WallRow) -> Result<()>;
     fn walled(&mut self, case: CaseId, user: UserId) -> Result<bool>;
+    fn insert_approval(&mut self, row: &ApprovalRow) -> Result<()>;
+    fn update_approval(&mut self, row: &ApprovalRow) -> Result<()>;
+    fn approval(&mut self, id: ApprovalId) -> Result<Option<ApprovalRow>>;
+    /// Newest first, after `(at, id)`.
+    fn list_approvals(
+        &mut self,
+        state: ApprovalState,
+        after: Option<(Moment, ApprovalId)>,
+        limit: i64,
+    ) -> Result<Vec<ApprovalRow>>;
 }
 
 pub trait Clocks {
@@ -132,6 +153,7 @@ pub trait Clocks {
 pub trait Parties {
     fn insert_party(&mut self, row: &PartyRow) -> Result<()>;
     fn insert_party_address(&mut self, row: &PartyAddressRow) -> Result<()>;
+    fn update_party_address(&mut self, row: &PartyAddressRow) -> Result<()>;
     fn parties_of(&mut self, case: CaseId) -> Result<Vec<PartyRow>>;
     fn party(&mut self, id: PartyId) -> Result<Option<PartyRow>>;
     /// Says who in the directory a party is, where that was not known.
@@ -252,7 +274,8 @@ pub trait Users {
     fn update_user(&mut self, row: &UserRow) -> Result<()>;
     fn user(&mut self, id: UserId) -> Result<Option<UserRow>>;
     fn user_by_login(&mut self, login: LookupHash) -> Result<Option<UserRow>>;
-    fn users(&mut self) -> Result<Vec<UserRow>>;
+    /// By identity, after the one given.
+    fn users(&mut self, after: Option<UserId>, limit: i64) -> Result<Vec<UserRow>>;
     fn insert_token(&mut self, row: &ApiTokenRow) -> Result<()>;
     fn token_by_hash(&mut self, hash: LookupHash) -> Result<Option<ApiTokenRow>>;
     fn tokens_of(&mut self, user: UserId) -> Result<Vec<ApiTokenRow>>;
@@ -275,8 +298,13 @@ pub trait Audit {
     /// Adds an entry, and lays it out for the sequencer.
     fn insert_entry(&mut self, row: &EntryRow) -> Result<()>;
     fn entry(&mut self, id: EntryId) -> Result<Option<EntryRow>>;
-    /// What changed a case, oldest first.
-    fn entries_of_case(&mut self, case: CaseId, limit: i64) -> Result<Vec<EntryRow>>;
+    /// What changed a case, by version and identity, after the one given.
+    fn entries_of_case(
+        &mut self,
+        case: CaseId,
+        after: Option<(i64, EntryId)>,
+        limit: i64,
+    ) -> Result<Vec<EntryRow>>;
     /// With who read it and who was refused.
     fn all_entries_of_case(&mut self, case: CaseId) -> Result<Vec<EntryRow>>;
     /// Newest first.

@@ -10,13 +10,13 @@ use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 use crate::case::access::Access;
 use crate::case::clock::What;
 use crate::case::{
-    BackupId, CaseId, Category, Channel, ConversationId, EntryId, FolderId, MessageId, MessageKind, Moment,
-    OutboxId, Part, PartyId, PersonId, Priority, Reference, Roles, Sensitivity, Status, TokenId, Trust,
-    UserId,
+    ApprovalId, BackupId, CaseId, Category, Channel, ConversationId, EntryId, FolderId, GrantId, MessageId,
+    MessageKind, Moment, OutboxId, Part, PartyId, PersonId, Priority, Reference, Roles, Sensitivity, Status,
+    TokenId, Trust, UserId,
 };
 use crate::vault::{LookupHash, Sealed};
 
-use super::rows::{Held, OutboxKind, OutboxState, RegisterState, ThreadPurpose};
+use super::rows::{ApprovalState, GrantKind, Held, OutboxKind, OutboxState, RegisterState, ThreadPurpose};
 
 /// Makes a type usable as an expression of one SQL type, nullable or not, and as a column of a row.
 macro_rules! column {
@@ -90,6 +90,8 @@ bytes_column! {
     MessageId => as_bytes, |bytes| bytes.try_into().ok().map(MessageId::from_bytes);
     OutboxId => as_bytes, |bytes| bytes.try_into().ok().map(OutboxId::from_bytes);
     UserId => as_bytes, |bytes| bytes.try_into().ok().map(UserId::from_bytes);
+    GrantId => as_bytes, |bytes| bytes.try_into().ok().map(GrantId::from_bytes);
+    ApprovalId => as_bytes, |bytes| bytes.try_into().ok().map(ApprovalId::from_bytes);
     TokenId => as_bytes, |bytes| bytes.try_into().ok().map(TokenId::from_bytes);
     PersonId => as_bytes, |bytes| bytes.try_into().ok().map(PersonId::from_bytes);
     EntryId => as_bytes, |bytes| bytes.try_into().ok().map(EntryId::from_bytes);
@@ -131,6 +133,8 @@ word_column!(
     OutboxState,
     RegisterState,
     ThreadPurpose,
+    GrantKind,
+    ApprovalState,
 );
 
 column!(Moment, BigInt);

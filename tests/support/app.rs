@@ -121,6 +121,7 @@ impl TestApp {
             roles: [Role::Auditor].into_iter().collect(),
             teams: Vec::new(),
             entities: Vec::new(),
+            office: None,
         };
         let filter = caseward::store::tx::CaseFilter {
             visible_to: user,

@@ -3,6 +3,7 @@
 pub mod app;
 #[allow(dead_code, reason = "each test program uses its own part of this")]
 pub mod intake;
+pub mod interface;
 #[allow(dead_code, reason = "each test program uses its own part of this")]
 pub mod mailstack;
 pub mod office;

@@ -66,7 +66,7 @@ impl Office {
             teams: vec!["hr".into()],
             entities: vec![String::new()],
         };
-        user_of(&self.run(add).await.expect("added"))
+        user_of(&self.run(add).await.expect("added"), &self.register.shared)
     }
 
     /// A case opened by hand by `user`, who owns it.
@@ -100,7 +100,7 @@ pub fn by_hand(user: &User, sensitivity: Sensitivity, subject: &str, text: &str)
 
 /// Nobody in the register.
 pub fn stranger() -> User {
-    User { id: UserId::new(), roles: Roles::default(), teams: Vec::new(), entities: Vec::new() }
+    User { id: UserId::new(), roles: Roles::default(), teams: Vec::new(), entities: Vec::new(), office: None }
 }
 
 async fn register(settings: &Settings, ahead: &Arc<AtomicI64>) -> Register {

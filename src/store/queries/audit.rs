@@ -21,14 +21,23 @@ impl Audit for Conn {
         Ok(audit_entries::table.find(id).select(EntryRow::as_select()).first(self).optional()?)
     }
 
-    fn entries_of_case(&mut self, case: CaseId, limit: i64) -> Result<Vec<EntryRow>, StoreError> {
-        Ok(audit_entries::table
+    fn entries_of_case(
+        &mut self,
+        case: CaseId,
+        after: Option<(i64, EntryId)>,
+        limit: i64,
+    ) -> Result<Vec<EntryRow>, StoreError> {
+        let mut query = audit_entries::table
             .filter(audit_entries::case_id.eq(case))
             .filter(audit_entries::case_version.is_not_null())
-            .order((audit_entries::case_version, audit_entries::id))
-            .limit(limit)
             .select(EntryRow::as_select())
-            .load(self)?)
+            .into_boxed::<Db>();
+        if let Some((version, id)) = after {
+            query = query
+                .filter(audit_entries::case_version.ge(version))
+                .filter(audit_entries::case_version.gt(version).or(audit_entries::id.gt(id)));
+        }
+        Ok(query.order((audit_entries::case_version, audit_entries::id)).limit(limit).load(self)?)
     }
 
     fn all_entries_of_case(&mut self, case: CaseId) -> Result<Vec<EntryRow>, StoreError> {

@@ -1,13 +1,13 @@
-//! Cases, their links, grants and walls, and the list filter that mirrors `case::access`.
+//! Cases, their links, and the list filter that mirrors `case::access`.
 
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
 use super::{Conn, Db};
 use crate::case::actor::Role;
-use crate::case::{CaseId, Reference, Sensitivity, UserId};
+use crate::case::{CaseId, Reference, Sensitivity};
 use crate::store::StoreError;
-use crate::store::rows::{CaseRow, GrantRow, LinkRow};
+use crate::store::rows::{CaseRow, LinkRow};
 use crate::store::schema::{case_links, cases, grants, walls};
 use crate::store::tx::{CaseFilter, Cases};
 
@@ -60,9 +60,9 @@ impl Cases for Conn {
         if let Some((at, id)) = filter.after {
             // The plain OR of a keyset makes both databases scan; the leading bound keeps them on the index.
             query =
-                query.filter(cases::updated_at.le(at)).filter(cases::updated_at.lt(at).or(cases::id.lt(id)));
+                query.filter(cases::opened_at.le(at)).filter(cases::opened_at.lt(at).or(cases::id.lt(id)));
         }
-        Ok(query.order((cases::updated_at.desc(), cases::id.desc())).limit(filter.limit).load(self)?)
+        Ok(query.order((cases::opened_at.desc(), cases::id.desc())).limit(filter.limit).load(self)?)
     }
 
     fn insert_link(&mut self, row: &LinkRow) -> Result<(), StoreError> {
@@ -77,21 +77,6 @@ impl Cases for Conn {
             .order((case_links::at, case_links::from_case))
             .load(self)?)
     }
-
-    fn grant(&mut self, case: CaseId, user: UserId) -> Result<Option<GrantRow>, StoreError> {
-        Ok(grants::table.find((case, user)).select(GrantRow::as_select()).first(self).optional()?)
-    }
-
-    fn insert_grant(&mut self, row: &GrantRow) -> Result<(), StoreError> {
-        diesel::delete(grants::table.find((row.case_id, row.user_id))).execute(self)?;
-        diesel::insert_into(grants::table).values(row).execute(self)?;
-        Ok(())
-    }
-
-    fn walled(&mut self, case: CaseId, user: UserId) -> Result<bool, StoreError> {
-        let wall = walls::table.find((case, user));
-        Ok(diesel::select(diesel::dsl::exists(wall)).get_result(self)?)
-    }
 }
 
 type Condition = Box<dyn BoxableExpression<cases::table, Db, SqlType = Bool>>;
@@ -101,6 +86,7 @@ fn visible(filter: &CaseFilter) -> Condition {
     let user = &filter.visible_to;
     let granted = grants::table
         .filter(grants::user_id.eq(user.id))
+        .filter(grants::ended_at.is_null())
         .filter(grants::expires_at.is_null().or(grants::expires_at.gt(filter.now)))
         .select(grants::case_id);
     let walled = walls::table.filter(walls::user_id.eq(user.id)).select(walls::case_id);

@@ -21,6 +21,13 @@ impl Parties for Conn {
         Ok(())
     }
 
+    fn update_party_address(&mut self, row: &PartyAddressRow) -> Result<(), StoreError> {
+        diesel::update(party_addresses::table.find((row.party_id, row.hash)))
+            .set((party_addresses::confirmed.eq(row.confirmed), party_addresses::preferred.eq(row.preferred)))
+            .execute(self)?;
+        Ok(())
+    }
+
     fn parties_of(&mut self, case: CaseId) -> Result<Vec<PartyRow>, StoreError> {
         Ok(parties::table
             .filter(parties::case_id.eq(case))

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::Conn;
+use super::{Conn, Db};
 use crate::case::{Moment, TokenId, UserId};
 use crate::store::StoreError;
 use crate::store::rows::{ApiTokenRow, IdempotencyRow, UserRow};
@@ -33,8 +33,12 @@ impl Users for Conn {
         Ok(users::table.filter(users::login.eq(login)).select(UserRow::as_select()).first(self).optional()?)
     }
 
-    fn users(&mut self) -> Result<Vec<UserRow>, StoreError> {
-        Ok(users::table.order(users::id).select(UserRow::as_select()).load(self)?)
+    fn users(&mut self, after: Option<UserId>, limit: i64) -> Result<Vec<UserRow>, StoreError> {
+        let mut query = users::table.select(UserRow::as_select()).into_boxed::<Db>();
+        if let Some(after) = after {
+            query = query.filter(users::id.gt(after));
+        }
+        Ok(query.order(users::id).limit(limit).load(self)?)
     }
 
     fn insert_token(&mut self, row: &ApiTokenRow) -> Result<(), StoreError> {

@@ -1,5 +1,8 @@
 //! The interface over a register of its own: what it answers, to whom, and in which form.
 
+mod access;
+mod answers;
+
 use std::sync::Arc;
 
 use actix_web::body::MessageBody;
@@ -13,13 +16,14 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::case::actor::Role;
-use crate::case::{Actor, Moment, Roles};
+use crate::case::{Actor, CaseId, Moment, Roles, UserId};
 use crate::desk::context::{DIRECTORY, new_scope};
 use crate::desk::runner::Threads;
 use crate::desk::users::{AddToken, AddUser, Profile};
 use crate::intake::classify::{Classifier, Input, Verdict};
 use crate::letters::Letters;
 use crate::settings::{MailboxSettings, Settings};
+use crate::store::rows::EntryRow;
 use crate::vault::{MasterKey, Purposes, Vault};
 
 /// Nothing here is classified.
@@ -53,6 +57,10 @@ impl Answered {
 
 impl Office {
     fn open(per_minute: u32) -> Self {
+        Self::with(settings::Api { per_minute, ..settings::Api::default() }, |_| {})
+    }
+
+    fn with(limits: settings::Api, change: impl FnOnce(&mut Settings)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", dir.path().join("register.db").display());
         let store = Store::open(&url, None, None, 2).unwrap();
@@ -65,6 +73,7 @@ impl Office {
         let mailbox =
             "name = 'hr'\naddress = 'hr@company.example'\nsource = { kind = 'maildir', path = '/nowhere' }";
         settings.mailboxes.push(toml::from_str::<MailboxSettings>(mailbox).unwrap());
+        change(&mut settings);
         let shared = Arc::new(Shared {
             vault,
             letters: Letters::load(None).unwrap(),
@@ -78,23 +87,44 @@ impl Office {
             Arc::new(Preparation { limits: crate::mail::Limits::default(), classifier: Box::new(Nobody) });
         let health = Arc::new(Health::default);
         let api = Api { store, desk, shared, preparation, health };
-        let limits = settings::Api { per_minute, ..settings::Api::default() };
         Self { state: web::Data::new(State::new(api, &limits)), _threads: threads, _dir: dir }
     }
 
     /// A token of a new user.
     async fn user(&self, login: &str, roles: &[Role], teams: &[&str]) -> String {
+        self.person(login, roles, teams).await.1
+    }
+
+    /// A new user, and a token of theirs.
+    async fn person(&self, login: &str, roles: &[Role], teams: &[&str]) -> (UserId, String) {
         let desk = &self.state.api.desk;
         let user = AddUser {
             actor: Actor::System,
-            profile: Profile { login: login.into(), name: login.into(), email: None },
+            profile: Profile {
+                login: login.into(),
+                name: login.into(),
+                email: Some(format!("{login}@company.example")),
+            },
             roles: roles.iter().copied().collect::<Roles>(),
             teams: teams.iter().map(|team| (*team).to_owned()).collect(),
             entities: Vec::new(),
         };
         let user = desk.run(user).await.unwrap().id;
         let token = AddToken { actor: Actor::System, user, label: "test".into(), expires_at: None };
-        desk.run(token).await.unwrap().secret
+        (user, desk.run(token).await.unwrap().secret)
+    }
+
+    /// What the audit log says, newest first: action and case.
+    async fn log(&self) -> Vec<(String, Option<CaseId>)> {
+        let entries = self.state.api.store.read(|tx| tx.entries(None, 1_000)).await.unwrap();
+        entries.into_iter().map(|row: EntryRow| (row.action, row.case_id)).collect()
+    }
+
+    async fn id_of(&self, reference: &str) -> CaseId {
+        let reference = reference.parse().unwrap();
+        let case = self.state.api.store.read(move |tx| tx.case_by_reference(reference)).await;
+        let case: Result<_, crate::store::StoreError> = case;
+        case.unwrap().unwrap().id
     }
 
     async fn call(&self, request: TestRequest) -> Answered {
@@ -350,7 +380,9 @@ async fn the_document_has_every_route() {
         assert!(document.pointer(pointer).is_some(), "{pointer}");
     }
     for (path, operations) in document["paths"].as_object().unwrap() {
-        let concrete = path.replace("{reference}", "HR-1").replace("{id}", "1").replace("{token}", "1");
+        let concrete = ["reference", "id", "token", "party", "grant", "part"]
+            .iter()
+            .fold(path.clone(), |path, name| path.replace(&format!("{{{name}}}"), "1"));
         for method in operations.as_object().unwrap().keys() {
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
             let answered = office.call(asked(method.clone(), &admin, &concrete)).await;
