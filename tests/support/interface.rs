@@ -146,7 +146,8 @@ fn settings(database: Database, dir: &Path) -> Settings {
     mailbox.since = Since::All;
     mailbox.trust.all_internal = true;
     settings.mailboxes = vec![mailbox];
-    settings.teams = vec![Team { name: TEAM.into(), categories: Vec::new(), legal_entity: ENTITY.into() }];
+    settings.teams =
+        vec![Team { name: TEAM.into(), categories: Vec::new(), legal_entity: ENTITY.into(), calendar: None }];
     settings
 }
 
