@@ -490,7 +490,7 @@ impl World {
     }
 
     async fn access(&self, user: &User, case: CaseId) -> Access {
-        self.stands(user, case, |user, standing| access(user, standing)).await
+        self.stands(user, case, access).await
     }
 
     async fn stands<T: Send + 'static>(
