@@ -2,7 +2,7 @@
 //! checks and writes its file and adds up scores; how it learned is none of its business.
 //!
 //! The file: a line of JSON ([`Header`]), the buckets that are known (one bit each), for each of them one byte of
-//! rarity and one byte for each output, and the SHA-256 of all that.
+//! rarity and one byte for each output, a sketch of each example, and the SHA-256 of all that.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -11,7 +11,7 @@ use super::features::{BUCKETS, Buckets, Family, Features};
 use crate::case::kinds::Category;
 
 /// Raised when the file's form or the meaning of its numbers changes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const HASH_BYTES: usize = 32;
 const WORDS: usize = BUCKETS as usize / 64;
 /// What one step of a byte of rarity means.
@@ -44,6 +44,8 @@ pub struct Header {
     /// SHA-256 of the concepts alone: with others it would read other features.
     pub concepts: String,
     pub examples: usize,
+    /// How many examples are sketched.
+    pub sketches: usize,
     pub categories: Vec<Category>,
     /// For each output what a step of its bytes means, and its bias.
     pub outputs: Vec<Scale>,
@@ -100,6 +102,43 @@ pub struct Model {
     before: Vec<u32>,
     rows: Vec<u8>,
     width: usize,
+    sketches: Vec<Sketch>,
+}
+
+/// An example by what made it one of its category: the category's place and the buckets that spoke loudest, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sketch {
+    category: u8,
+    buckets: [u32; TELLING],
+}
+
+/// So many buckets tell an example.
+const TELLING: usize = 10;
+/// Mails are alike that share so many of them.
+const SHARED: usize = 5;
+const SKETCH_BYTES: usize = 1 + 4 * TELLING;
+/// Fills up the sketch of a short mail.
+const NOTHING: u32 = u32::MAX;
+
+impl Sketch {
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (category, rest) = bytes.split_first()?;
+        let mut buckets = [NOTHING; TELLING];
+        for (bucket, bytes) in buckets.iter_mut().zip(rest.chunks_exact(4)) {
+            *bucket = u32::from_le_bytes(bytes.try_into().ok()?);
+        }
+        Some(Self { category: *category, buckets })
+    }
+
+    fn write(&self) -> impl Iterator<Item = u8> {
+        std::iter::once(self.category).chain(self.buckets.iter().flat_map(|bucket| bucket.to_le_bytes()))
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        let shared =
+            self.buckets.iter().filter(|bucket| **bucket != NOTHING && other.buckets.contains(bucket));
+        self.category == other.category && shared.count() >= SHARED
+    }
 }
 
 /// Of one sentence, for each family: the square of its length and the sum for each question.
@@ -152,7 +191,7 @@ impl Model {
         }
         let width = header.outputs.len() + 1;
         let rows = rows.iter().flat_map(|(_, row)| row.iter().copied()).collect();
-        Self { header, before: ranks(&known), known, rows, width }
+        Self { header, before: ranks(&known), known, rows, width, sketches: Vec::new() }
     }
 
     pub fn read(bytes: &[u8], concepts: &str) -> Result<Self, Refused> {
@@ -177,13 +216,15 @@ impl Model {
             bits.chunks_exact(8).filter_map(|chunk| chunk.try_into().ok().map(u64::from_le_bytes)).collect();
         let width = header.outputs.len() + 1;
         let count: u32 = known.iter().map(|word| word.count_ones()).sum();
+        let (rows, sketches) = rows.split_at_checked(count as usize * width).ok_or(Refused::Damaged)?;
         if header.outputs.len() != header.categories.len() + Question::ALL.len()
             || header.calibration.questions.len() != Question::ALL.len()
-            || rows.len() != count as usize * width
+            || sketches.len() != header.sketches * SKETCH_BYTES
         {
             return Err(Refused::Damaged);
         }
-        Ok(Self { header, before: ranks(&known), known, rows: rows.to_vec(), width })
+        let sketches = sketches.chunks_exact(SKETCH_BYTES).filter_map(Sketch::read).collect();
+        Ok(Self { header, before: ranks(&known), known, rows: rows.to_vec(), width, sketches })
     }
 
     pub fn write(&self) -> Vec<u8> {
@@ -191,6 +232,7 @@ impl Model {
         bytes.push(b'\n');
         bytes.extend(self.known.iter().flat_map(|word| word.to_le_bytes()));
         bytes.extend_from_slice(&self.rows);
+        bytes.extend(self.sketches.iter().flat_map(Sketch::write));
         let hash = Sha256::digest(&bytes);
         bytes.extend_from_slice(&hash);
         bytes
@@ -261,6 +303,34 @@ impl Model {
             }
         }
         partial
+    }
+
+    /// Remembers the examples that it learned from: the place of each one's category, and its features.
+    pub fn remember<'a>(&mut self, examples: impl Iterator<Item = (usize, &'a Features)>) {
+        self.sketches = examples.map(|(category, features)| self.sketch(category, features)).collect();
+        self.header.sketches = self.sketches.len();
+    }
+
+    /// How many examples of a category are like a text.
+    pub fn alike(&self, category: usize, features: &Features) -> usize {
+        let sketch = self.sketch(category, features);
+        self.sketches.iter().filter(|example| example.is_like(&sketch)).count()
+    }
+
+    fn sketch(&self, category: usize, features: &Features) -> Sketch {
+        let words =
+            features.families().filter(|(family, _)| matches!(family, Family::Word | Family::Concept));
+        let mut loud: Vec<(f32, u32)> = words
+            .flat_map(|(family, counts)| counts.iter().map(move |(bucket, _)| (family, *bucket)))
+            .map(|(family, bucket)| (self.says(family, bucket, category), bucket))
+            .filter(|(says, _)| *says > 0.0)
+            .collect();
+        loud.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+        let mut buckets = [NOTHING; TELLING];
+        for (bucket, (_, found)) in buckets.iter_mut().zip(loud) {
+            *bucket = found;
+        }
+        Sketch { category: category as u8, buckets }
     }
 
     /// Whether a feature was seen in more than one example.

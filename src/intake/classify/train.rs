@@ -88,6 +88,8 @@ pub fn train(lessons: &[Lesson], categories: &[(Category, Sensitivity)]) -> Mode
     let pairs: Vec<(&Lesson, Heard)> =
         lessons.iter().zip(heard).filter_map(|(lesson, heard)| Some((lesson, heard?))).collect();
     let mut model = learned(lessons, &all, &names);
+    let place = |lesson: &Lesson| names.iter().position(|name| *name == lesson.category);
+    model.remember(lessons.iter().filter_map(|lesson| Some((place(lesson)?, &lesson.topic))));
     model.header.calibration = calibrated(&pairs, categories);
     model.header.points = points(&pairs, &model.header.calibration, categories);
     model
@@ -209,6 +211,7 @@ fn learned(lessons: &[Lesson], among: &[usize], names: &[Category]) -> Model {
         made_of: String::new(),
         concepts: String::new(),
         examples: among.len(),
+        sketches: 0,
         categories: names.to_vec(),
         outputs: scales,
         calibration: Calibration {
@@ -274,8 +277,8 @@ fn calibrated(pairs: &[(&Lesson, Heard)], categories: &[(Category, Sensitivity)]
 
 /// What each point allows: of the mails that are not, how many may be taken for sensitive, for restricted, for
 /// urgent, for high and for low.
-const CAUTIOUS: Thresholds = [0.18, 0.10, 0.012, 0.08, 0.04];
-const BALANCED: Thresholds = [0.11, 0.07, 0.009, 0.06, 0.04];
+const CAUTIOUS: Thresholds = [0.20, 0.12, 0.016, 0.08, 0.04];
+const BALANCED: Thresholds = [0.12, 0.08, 0.010, 0.06, 0.04];
 const QUIET: Thresholds = [0.06, 0.04, 0.006, 0.04, 0.03];
 
 fn points(

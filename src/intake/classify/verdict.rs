@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::concepts::Concepts;
 use super::config::{CategoryFile, OperatingPoint};
-use super::features::{Buckets, Family, bucket};
+use super::features::{Buckets, Family, Features, bucket};
 use super::model::{Model, Question, Thresholds};
 use super::reading::{Part, Place, Reading};
 use super::rules::Rules;
@@ -48,17 +48,18 @@ impl Means {
         log_odds(&heard, Question::Sensitive, &self.model.header.calibration, &self.natures)
     }
 
-    /// What the model says, and whether there was nothing to say anything about.
-    fn hear(&self, reading: &Reading<'_>) -> (Heard, bool) {
+    /// What the model says, and the features of what has the topic.
+    fn hear(&self, reading: &Reading<'_>) -> (Heard, Features) {
         let buckets = reading.buckets(&self.concepts);
         let (topic, all) = reading.features(&buckets);
         let passages: Vec<Buckets> = buckets.into_iter().skip(1).flatten().collect();
-        (Heard::of(&self.model, topic.as_ref(), &all, &passages), all.is_empty())
+        (Heard::of(&self.model, topic.as_ref(), &all, &passages), topic.unwrap_or(all))
     }
 
     pub fn verdict(&self, input: &Input<'_>) -> Verdict {
         let reading = Reading::of(input);
-        let (heard, silent) = self.hear(&reading);
+        let (heard, topic) = self.hear(&reading);
+        let silent = reading.parts.iter().all(|part| part.sentences.is_empty());
         let passages = reading.passages();
         let floors = Floors::of(&self.rules, &reading);
         let shares = self.shares(&heard, &floors, silent);
@@ -95,6 +96,7 @@ impl Means {
         if answers.is(Question::Urgent) && floors.priority < Priority::Urgent {
             because.extend(self.danger(&heard, &passages));
         }
+        because.extend(self.examples_alike(&category, &topic));
         because.extend(self.telling_words(&category, &reading));
         if sensitivity == unread && strange == Strange::Letter {
             because.push("hardly a word of it is known, so a person must read it".to_owned());
@@ -169,7 +171,9 @@ impl Means {
         let (mut known, mut words) = (0usize, 0usize);
         for word in own.flat_map(|part| &part.sentences).flat_map(Sentence::words) {
             words += 1;
-            known += usize::from(self.model.knows(bucket(Family::Word, word.as_bytes())));
+            // Folded words of our languages are ASCII; those of other scripts are not.
+            let is_ours = word.is_ascii() && self.model.knows(bucket(Family::Word, word.as_bytes()));
+            known += usize::from(is_ours);
         }
         match words {
             _ if known * 3 >= words => Strange::No,
@@ -245,6 +249,15 @@ impl Means {
                     self.model.says(Family::Concept, bucket(Family::Concept, name), output)
                 })
                 .sum::<f32>()
+    }
+
+    fn examples_alike(&self, category: &Category, topic: &Features) -> Option<String> {
+        let place = self.model.header.categories.iter().position(|name| name == category)?;
+        match self.model.alike(place, topic) {
+            0 => None,
+            1 => Some(format!("like one of our examples of {category}")),
+            more => Some(format!("like {more} of our examples of {category}")),
+        }
     }
 
     /// The words that spoke loudest for the category.
