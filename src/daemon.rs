@@ -3,6 +3,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sha2::Digest;
@@ -33,7 +34,7 @@ use crate::mailbox::maildir::Maildir;
 use crate::mailbox::{Mailbox, MailboxError};
 use crate::oauth::{KeptInRegister, Tokens};
 use crate::sequencer::Sequencer;
-use crate::settings::{MailboxSettings, OauthSettings, Settings, SettingsError, SmtpSettings, Source};
+use crate::settings::{After, MailboxSettings, OauthSettings, Settings, SettingsError, SmtpSettings, Source};
 use crate::store::{Store, StoreError};
 use crate::vault::{KeyFileError, MasterKey};
 
@@ -89,8 +90,7 @@ impl Register {
         let letters = Letters::load(settings.templates_dir.as_deref())?;
         let calendars = Calendars::load(settings.config_dir.as_deref())?;
         calendars.check(settings)?;
-        let rules = settings.config_dir.as_ref().map(|dir| dir.join("classifier")).filter(|dir| dir.is_dir());
-        let classifier = Judge::load(rules.as_deref(), settings.classifier.point)?;
+        let classifier = Judge::load(rules_dir(settings).as_deref(), settings.classifier.point)?;
         let store =
             Store::open(&database.url, password.as_ref(), database.ca_file.as_deref(), database.readers)?;
         let vault = open_vault(&store, master, clock())?;
@@ -101,6 +101,7 @@ impl Register {
             settings: std::sync::RwLock::new(Arc::new(settings.clone())),
             clock,
             committed: tokio::sync::Notify::new(),
+            meter: Default::default(),
         });
         let (desk, threads) = Desk::start(&store, &shared)?;
         let limits = limits_of(&settings.intake);
@@ -150,6 +151,12 @@ fn limits_of(intake: &crate::settings::Intake) -> Limits {
     }
 }
 
+/// How long the mailboxes, and then all the rest, may take to finish what is in hand. What is not finished then is
+/// as if the power had gone: nothing that was committed is lost, nothing else was promised.
+const GRACE: Duration = Duration::from_secs(4);
+/// For the desk to commit what was asked of it.
+const CLOSING: Duration = Duration::from_secs(2);
+
 /// The running daemon.
 pub struct Daemon {
     pub register: Register,
@@ -159,6 +166,8 @@ pub struct Daemon {
     intake: JoinSet<()>,
     delivery: JoinSet<()>,
     server: actix_web::dev::ServerHandle,
+    /// Kept so that a reload need not let go of the address.
+    listener: Option<TcpListener>,
     stop_intake: CancellationToken,
     stop_delivery: CancellationToken,
 }
@@ -169,24 +178,23 @@ impl Daemon {
     /// # Errors
     /// Whatever keeps a part from starting; nothing runs then.
     pub async fn start(settings: Settings, clock: Clock) -> Result<Self, StartError> {
-        Self::start_probing(settings, clock, None).await
+        Self::start_on(None, None, settings, clock).await
     }
 
-    /// The same, with a program that tries mails over which an earlier daemon died.
+    /// As [`Daemon::start`], listening where `listener` does already, with a program that tries mails over which an
+    /// earlier daemon died.
     ///
     /// # Errors
-    /// Whatever keeps a part from starting; nothing runs then.
-    pub async fn start_probing(
+    /// As [`Daemon::start`].
+    pub async fn start_on(
+        listener: Option<TcpListener>,
+        probe: Option<Probe>,
         settings: Settings,
         clock: Clock,
-        probe: Option<Probe>,
     ) -> Result<Self, StartError> {
-        let listener = TcpListener::bind(settings.api.listen).map_err(|error| {
-            StartError::Other(format!(
-                "api.listen {}: {error}; stop the program that listens there or choose another port",
-                settings.api.listen
-            ))
-        })?;
+        settings.try_secrets()?;
+        let listener = listener.map_or_else(|| listen(settings.api.listen), Ok)?;
+        let kept = listener.try_clone().ok();
         let address = listener.local_addr().map_err(|error| StartError::Other(error.to_string()))?;
         let prover = prover(&settings);
         let opened = settings.clone();
@@ -247,23 +255,103 @@ impl Daemon {
                 tracing::error!(%error, "the API ended");
             }
         });
-        Ok(Self { register, address, pulses, intake, delivery, server: handle, stop_intake, stop_delivery })
+        Ok(Self {
+            register,
+            address,
+            pulses,
+            intake,
+            delivery,
+            server: handle,
+            listener: kept,
+            stop_intake,
+            stop_delivery,
+        })
     }
 
-    /// Stops everything in order; what is in hand is finished.
-    pub async fn stop(mut self) {
-        self.stop_intake.cancel();
-        while self.intake.join_next().await.is_some() {}
-        self.stop_delivery.cancel();
-        self.server.stop(true).await;
-        while self.delivery.join_next().await.is_some() {}
-        self.register.close().await;
+    /// The socket of the API, for whoever starts after this one.
+    #[must_use]
+    pub fn listener(&self) -> Option<TcpListener> {
+        self.listener.as_ref()?.try_clone().ok()
     }
+
+    /// Returns when a part ended that should not; what it was. None does while all is well.
+    pub async fn ended(&mut self) -> &'static str {
+        tokio::select! {
+            Some(_) = self.intake.join_next() => "a mailbox's task",
+            Some(_) = self.delivery.join_next() => "the outbox's worker or the API",
+            else => std::future::pending().await,
+        }
+    }
+
+    /// Stops everything in order; what is in hand is finished, within 10 s.
+    pub async fn stop(self) {
+        self.stop_unless(CancellationToken::new()).await;
+    }
+
+    /// As [`Daemon::stop`], and from `hurry` on nothing more is waited for but the desk's commits.
+    pub async fn stop_unless(mut self, hurry: CancellationToken) {
+        self.stop_intake.cancel();
+        finish(&mut self.intake, &hurry, "a mailbox").await;
+        self.stop_delivery.cancel();
+        tokio::join!(
+            async {
+                tokio::select! {
+                    () = self.server.stop(true) => {}
+                    () = tokio::time::sleep(GRACE) => {}
+                    () = hurry.cancelled() => {}
+                }
+            },
+            finish(&mut self.delivery, &hurry, "a mail or a request"),
+        );
+        if tokio::time::timeout(CLOSING, self.register.close()).await.is_err() {
+            tracing::error!("the desk could not be waited for");
+        }
+    }
+}
+
+/// Waits until the parts have ended; not for ever.
+async fn finish(parts: &mut JoinSet<()>, hurry: &CancellationToken, what: &str) {
+    let all = async { while parts.join_next().await.is_some() {} };
+    tokio::select! {
+        () = all => return,
+        () = tokio::time::sleep(GRACE) => {}
+        () = hurry.cancelled() => {}
+    }
+    tracing::warn!("{what} was not finished in time; it is done at the next start");
+    parts.shutdown().await;
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).map_err(|error| {
+        StartError::Other(format!(
+            "api.listen {address}: {error}; stop the program that listens there or choose another port"
+        ))
+    })
+}
+
+/// Looks at all that the settings name and the daemon would read at its start, without touching the register.
+///
+/// # Errors
+/// What is wrong, with the remedy.
+pub fn try_settings(settings: &Settings) -> Result<(), StartError> {
+    settings.try_secrets()?;
+    MasterKey::from_text(secrecy::ExposeSecret::expose_secret(&settings.vault.master_key.read()?))?;
+    Letters::load(settings.templates_dir.as_deref())?;
+    Calendars::load(settings.config_dir.as_deref())?.check(settings)?;
+    Judge::load(rules_dir(settings).as_deref(), settings.classifier.point)?;
+    Transport::open(&settings.smtp, Login::None)?;
+    api::try_certificate(&settings.api)
+        .map_err(|error| StartError::Other(format!("the API cannot be served: {error}")))
+}
+
+/// The directory of the classifier's own rules, if the settings have one.
+pub fn rules_dir(settings: &Settings) -> Option<std::path::PathBuf> {
+    settings.config_dir.as_ref().map(|dir| dir.join("classifier")).filter(|dir| dir.is_dir())
 }
 
 /// The entry that says which settings hold from now on, by their digest: a change between two of them shows.
 #[must_use]
-pub fn settings_in_force(action: &'static str, settings: &Settings) -> Trace {
+fn settings_in_force(action: &'static str, settings: &Settings) -> Trace {
     let digest = sha2::Sha256::digest(format!("{settings:?}{}", settings.database.url).as_bytes());
     let details = serde_json::json!({
         "settings": data_encoding::HEXLOWER.encode(&digest), "program": env!("CARGO_PKG_VERSION"),
@@ -426,7 +514,16 @@ fn login(
     })
 }
 
-/// Logs in to a mailbox and opens each of its folders; for `caseward check`.
+/// The way out; `register` is where tokens are kept.
+///
+/// # Errors
+/// What is wrong with the settings.
+pub fn open_transport(settings: &Settings, register: &Register) -> Result<Transport, StartError> {
+    Ok(Transport::open(&settings.smtp, login(&settings.smtp, register, &mut Vec::new())?)?)
+}
+
+/// Logs in to a mailbox, opens each of its folders and looks whether mail can be moved; for `caseward check`.
+/// Changes nothing there.
 ///
 /// # Errors
 /// What keeps the mailbox from being worked.
@@ -434,13 +531,31 @@ pub async fn look_at(
     settings: &Settings,
     mailbox: &MailboxSettings,
     register: &Register,
-) -> Result<String, StartError> {
-    let poller = poller(settings, mailbox, register, &holder(), &mut Vec::new())?;
-    let wrong = |error: MailboxError| StartError::Other(error.to_string());
-    let mut session = poller.connect.connect().await.map_err(wrong)?;
+) -> Result<String, MailboxError> {
+    let poller = poller(settings, mailbox, register, &holder(), &mut Vec::new())
+        .map_err(|error| MailboxError::Misconfigured(error.to_string()))?;
+    let mut session = poller.connect.connect().await?;
+    let writable = |folder: &str, read_only: bool| match read_only && mailbox.after != After::Keep {
+        true => Err(MailboxError::Misconfigured(format!(
+            "folder \"{folder}\" can only be read; set after = \"keep\" or give the account the right to change it"
+        ))),
+        false => Ok(()),
+    };
     for folder in &mailbox.folders {
-        session.open(folder).await.map_err(wrong)?;
+        writable(folder, session.open(folder).await?.read_only)?;
+    }
+    let mut said = format!("login works, {} folders open", mailbox.folders.len());
+    let targets = [&mailbox.processed_folder, &mailbox.quarantine_folder];
+    for target in targets.into_iter().filter(|_| mailbox.after == After::Move) {
+        match session.open(target).await {
+            Ok(state) => writable(target, state.read_only)?,
+            Err(MailboxError::Misconfigured(_)) => {
+                said.push_str(&format!(", \"{target}\" is made when it is first needed"));
+                session = poller.connect.connect().await?;
+            }
+            Err(error) => return Err(error),
+        }
     }
     session.close().await;
-    Ok(format!("login works, {} folders open", mailbox.folders.len()))
+    Ok(said)
 }

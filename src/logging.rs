@@ -2,10 +2,13 @@
 //! mail are silenced here whatever level is set, and a panic is told by its place alone.
 
 use std::io::IsTerminal;
+use std::os::unix::fs::MetadataExt;
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::{JsonFields, Writer, format};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
 
@@ -29,8 +32,7 @@ const SILENT: [&str; 9] = [
 pub fn init(log: &Log) {
     let look = Look {
         colours: std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
-        // The journal writes the time itself.
-        times: std::env::var_os("JOURNAL_STREAM").is_none(),
+        journal: leads_to_the_journal(),
     };
     if layer(log, &look, std::io::stderr).with_subscriber(tracing_subscriber::registry()).try_init().is_ok() {
         std::panic::set_hook(Box::new(panicked));
@@ -39,7 +41,14 @@ pub fn init(log: &Log) {
 
 struct Look {
     colours: bool,
-    times: bool,
+    /// The journal writes the time itself, and takes the level from the start of the line.
+    journal: bool,
+}
+
+/// Whether stderr is the stream that systemd names, and was not redirected since (systemd.exec(5), JOURNAL_STREAM).
+fn leads_to_the_journal() -> bool {
+    let Ok(about) = std::fs::metadata("/proc/self/fd/2") else { return false };
+    std::env::var("JOURNAL_STREAM").is_ok_and(|stream| stream == format!("{}:{}", about.dev(), about.ino()))
 }
 
 /// Caseward at the level set, others at warnings, those that handle content not at all.
@@ -57,11 +66,41 @@ where
 {
     let base = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(look.colours);
     let filter = filter(&log.level);
-    match (log.format, look.times) {
-        (LogFormat::Text, true) => base.with_filter(filter).boxed(),
-        (LogFormat::Text, false) => base.without_time().with_filter(filter).boxed(),
-        (LogFormat::Json, true) => base.json().with_filter(filter).boxed(),
-        (LogFormat::Json, false) => base.json().without_time().with_filter(filter).boxed(),
+    let plain = || format().without_time().with_ansi(look.colours);
+    match (log.format, look.journal) {
+        (LogFormat::Text, false) => base.with_filter(filter).boxed(),
+        (LogFormat::Text, true) => base.event_format(Prioritised(plain())).with_filter(filter).boxed(),
+        (LogFormat::Json, false) => base.json().with_filter(filter).boxed(),
+        (LogFormat::Json, true) => {
+            let format = Prioritised(plain().json());
+            base.fmt_fields(JsonFields::new()).event_format(format).with_filter(filter).boxed()
+        }
+    }
+}
+
+/// `<4>` and its like before each line: the journal keeps it as the priority (sd-daemon(3)).
+struct Prioritised<F>(F);
+
+impl<S, N, F> FormatEvent<S, N> for Prioritised<F>
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &tracing::Event<'_>,
+    ) -> std::fmt::Result {
+        let priority = match *event.metadata().level() {
+            tracing::Level::ERROR => 3,
+            tracing::Level::WARN => 4,
+            tracing::Level::INFO => 6,
+            _ => 7,
+        };
+        write!(writer, "<{priority}>")?;
+        self.0.format_event(context, writer, event)
     }
 }
 
@@ -100,10 +139,14 @@ mod tests {
     }
 
     fn logged(level: &str, format: LogFormat, act: impl FnOnce()) -> String {
+        written(level, format, false, act)
+    }
+
+    fn written(level: &str, format: LogFormat, journal: bool, act: impl FnOnce()) -> String {
         let sink = Sink::default();
         let writer = sink.clone();
         let log = Log { format, level: level.into() };
-        let look = Look { colours: false, times: false };
+        let look = Look { colours: false, journal };
         let subscriber =
             layer(&log, &look, move || writer.clone()).with_subscriber(tracing_subscriber::registry());
         tracing::subscriber::with_default(subscriber, act);
@@ -176,7 +219,26 @@ mod tests {
         assert_eq!(text.lines().count(), 1, "{text}");
         let line: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(line["fields"]["case"], "HR-7K3M-9QXD");
-        assert!(line.get("timestamp").is_none());
+        assert!(line.get("timestamp").is_some());
+    }
+
+    #[test]
+    fn the_journal_gets_the_level_as_priority_and_no_second_time() {
+        let act = || {
+            let _span = tracing::info_span!(target: "caseward", "mail", uid = 7).entered();
+            tracing::error!(target: "caseward", "one");
+            tracing::warn!(target: "caseward", "two");
+            tracing::info!(target: "caseward", "three");
+            tracing::debug!(target: "caseward", "four");
+        };
+        let text = written("debug", LogFormat::Text, true, act);
+        let starts: Vec<&str> = text.lines().filter_map(|line| line.get(..9)).collect();
+        assert_eq!(starts, ["<3>ERROR ", "<4> WARN ", "<6> INFO ", "<7>DEBUG "], "{text}");
+        let text = written("debug", LogFormat::Json, true, act);
+        let line: serde_json::Value =
+            serde_json::from_str(text.lines().next().unwrap().strip_prefix("<3>").unwrap()).unwrap();
+        assert!(line.get("timestamp").is_none(), "{line}");
+        assert_eq!(line["span"]["uid"], 7, "{line}");
     }
 
     #[test]

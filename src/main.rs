@@ -8,7 +8,7 @@ use caseward::case::actor::Role;
 use caseward::commands;
 use caseward::commands::backup::Task;
 use caseward::intake::classify::OperatingPoint;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Turns an HR mailbox into a case register that a court could read.
 #[derive(Parser)]
@@ -34,8 +34,11 @@ enum Command {
         #[command(flatten)]
         config: Config,
     },
-    /// Look at everything the daemon needs and say what is wrong and how to fix it.
+    /// Look at everything the daemon needs and say what is wrong and how to fix it. Changes nothing.
     Check {
+        /// Only the settings and the files they name; no database, no server.
+        #[arg(long = "settings")]
+        settings_only: bool,
         #[command(flatten)]
         config: Config,
     },
@@ -109,6 +112,12 @@ enum Command {
     Probe,
     /// Print the OpenAPI document of the API.
     Openapi,
+    /// Write the manual pages and the completions of shells, for packages.
+    #[command(hide = true)]
+    Generate {
+        /// Where `man/` and `completions/` are made.
+        dir: PathBuf,
+    },
 }
 
 #[derive(Subcommand)]
@@ -249,7 +258,9 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Demo { listen, dir } => commands::demo::run(listen, &dir),
         Command::Serve { config } => commands::serve::run(config.config.as_deref()),
-        Command::Check { config } => commands::check::run(config.config.as_deref()),
+        Command::Check { settings_only, config } => {
+            commands::check::run(config.config.as_deref(), settings_only)
+        }
         Command::Parse { files } => commands::parse::run(&files),
         Command::Classify { learning: Some(Learning::Train { dir }), .. } => {
             commands::classify_learn::train(&dir)
@@ -284,5 +295,6 @@ fn main() -> ExitCode {
         Command::Audit(command) => audit(command),
         Command::Probe => commands::probe::run(),
         Command::Openapi => commands::openapi(),
+        Command::Generate { dir } => commands::generate::run(Arguments::command(), &dir),
     }
 }

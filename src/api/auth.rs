@@ -104,7 +104,8 @@ fn asked(request: &ServiceRequest) -> String {
     format!("{} {path}", request.method())
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// The token that a request shows.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, secret) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
 }

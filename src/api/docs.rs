@@ -9,7 +9,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
 use super::errors::Everywhere;
 use super::{
-    approvals, attachments, cases, grants, health, messages, on, outbox, parties, problem, quarantine,
+    approvals, attachments, cases, grants, health, messages, metrics, on, outbox, parties, problem, quarantine,
     register, resource, timeline, users,
 };
 
@@ -33,7 +33,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         grants::list, grants::give, grants::end, grants::break_glass,
         register::list, quarantine::list, quarantine::show, quarantine::release, quarantine::discard,
         outbox::list, outbox::retry, users::list, users::add, users::show, users::change, approvals::list, approvals::decide, users::disable, users::add_token, users::revoke,
-        health::alive, health::ready, health::metrics
+        health::alive, health::ready, metrics::metrics
     ),
     components(schemas(problem::ProblemBody)),
     modifiers(&Bearer, &Everywhere),

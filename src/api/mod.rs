@@ -12,6 +12,7 @@ mod health;
 mod input;
 mod limit;
 mod messages;
+mod metrics;
 mod outbox;
 mod page;
 mod parties;
@@ -36,6 +37,8 @@ use actix_web::{
     App, Error, FromRequest, Handler, HttpServer, Resource, Responder, ResponseError, Route, web,
 };
 
+use secrecy::{ExposeSecret, SecretString};
+
 pub use docs::openapi;
 pub use health::{Health, MailboxHealth};
 
@@ -43,6 +46,7 @@ use crate::desk::{Desk, Shared};
 use crate::intake::prepare::Preparation;
 use crate::settings;
 use crate::store::Store;
+use crate::vault::LookupHash;
 use problem::{Problem, SAFE};
 
 /// What the interface works with.
@@ -61,17 +65,32 @@ pub struct State {
     limiter: limit::Limiter,
     timeout: std::time::Duration,
     max_body: usize,
+    /// What a scraper shows; as a hash.
+    metrics_token: Option<LookupHash>,
 }
 
 impl State {
-    fn new(api: Api, settings: &settings::Api) -> Self {
+    fn new(api: Api, settings: &settings::Api, metrics_token: Option<&SecretString>) -> Self {
+        let lookup = api.shared.vault.lookup();
         Self {
+            metrics_token: metrics_token.map(|secret| lookup.credential(secret.expose_secret())),
             api,
             limiter: limit::Limiter::new(settings.per_minute),
             timeout: settings.timeout,
             max_body: usize::try_from(settings.max_body).unwrap_or(usize::MAX),
         }
     }
+}
+
+/// Requests in hand get this long when the daemon stops; seconds.
+const SHUTDOWN: u64 = 4;
+
+/// Looks whether certificate and key can be used.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn try_certificate(settings: &settings::Api) -> std::io::Result<()> {
+    tls(settings).map(drop)
 }
 
 /// Serves the interface on `listener`; the caller runs and stops the server.
@@ -81,11 +100,13 @@ impl State {
 pub fn serve(api: Api, listener: TcpListener, settings: &settings::Api) -> std::io::Result<Server> {
     let tls = tls(settings)?;
     let timeout = settings.timeout;
-    let state = web::Data::new(State::new(api, settings));
+    let token = settings.metrics_token.as_ref().map(settings::Secret::read).transpose();
+    let token = token.map_err(std::io::Error::other)?;
+    let state = web::Data::new(State::new(api, settings, token.as_ref()));
     let server = HttpServer::new(move || app(state.clone()))
         .workers(2)
         .disable_signals()
-        .shutdown_timeout(timeout.as_secs())
+        .shutdown_timeout(timeout.as_secs().min(SHUTDOWN))
         .client_request_timeout(timeout);
     let server = match tls {
         Some(tls) => server.listen_rustls_0_23(listener, tls)?,
@@ -129,6 +150,7 @@ fn app(
         .wrap(Compress::default())
         .wrap(from_fn(bounds))
         .configure(health::routes)
+        .configure(metrics::routes)
         .configure(docs::routes)
         .service(
             web::scope("/api/v1")

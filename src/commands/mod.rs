@@ -8,6 +8,7 @@ pub mod classify;
 pub mod classify_learn;
 pub mod demo;
 pub mod directory;
+pub mod generate;
 pub mod import;
 pub mod key;
 mod new_file;

@@ -83,6 +83,16 @@ impl Smtp {
         self.transact(session, &route, raw, deadline).await
     }
 
+    /// Opens a connection, logs in and ends it, within the settings' `timeout`.
+    ///
+    /// # Errors
+    /// What would keep mail from being sent.
+    pub async fn try_login(&self) -> Result<(), SendError> {
+        let opened = timeout(self.timeout, Session::open(&self.endpoint, &self.login)).await;
+        farewell(opened.map_err(|_| too_slow())??).await;
+        Ok(())
+    }
+
     /// Ends the idle connections politely.
     pub async fn close(&self) {
         let idle = std::mem::take(&mut *self.idle());

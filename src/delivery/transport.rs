@@ -34,6 +34,17 @@ impl Transport {
         }
     }
 
+    /// Opens a connection, logs in and ends it; nothing is sent.
+    ///
+    /// # Errors
+    /// What would keep mail from being sent.
+    pub async fn try_login(&self) -> Result<(), SendError> {
+        match self {
+            Self::Smtp(smtp) => smtp.try_login().await,
+            Self::Directory(_) => Ok(()),
+        }
+    }
+
     /// Ends what is open politely; the next `send` opens it again.
     pub async fn close(&self) {
         if let Self::Smtp(smtp) = self {

@@ -51,6 +51,7 @@ pub struct Shared {
     pub clock: Box<dyn Fn() -> Moment + Send + Sync>,
     /// Rung after each commit: there may be mail to send.
     pub committed: tokio::sync::Notify,
+    pub meter: super::meter::Meter,
 }
 
 impl Shared {

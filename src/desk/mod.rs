@@ -16,6 +16,7 @@ pub mod hold;
 pub mod idempotent;
 pub mod inspect;
 mod letter;
+pub mod meter;
 pub mod notice;
 pub mod outbox;
 pub mod parties;

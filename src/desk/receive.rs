@@ -50,6 +50,21 @@ pub struct Arrived {
     pub quarantine: Option<&'static str>,
 }
 
+impl Arrived {
+    /// What the log says all along about this mail: where it lies.
+    #[must_use]
+    pub fn span(&self) -> tracing::Span {
+        span(&self.mailbox, self.place)
+    }
+}
+
+/// The span of one mail, before and while it is understood and taken in.
+#[must_use]
+pub fn span(mailbox: &str, place: Option<Place>) -> tracing::Span {
+    let (folder, uid) = (place.map(|place| place.folder), place.map(|place| place.uid));
+    tracing::info_span!("mail", mailbox, folder = folder.map(tracing::field::display), uid)
+}
+
 /// What became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Became {
@@ -80,6 +95,7 @@ impl Action for Receive {
 
     fn run(&self, cx: &mut Context<'_>) -> Result<Became, DeskError> {
         let arrived = &*self.arrived;
+        let _span = arrived.span().entered();
         cx.tx.lock_intake()?;
         if let Some(lease) = &self.lease {
             lease.check(cx)?;
@@ -102,6 +118,17 @@ impl Action for Receive {
         let attempts = before.map_or(1, |row| row.attempts.max(1));
         account(cx, arrived, &became, reason, attempts)?;
         Ok(became)
+    }
+
+    fn committed(&self, became: &Became) {
+        let _span = self.arrived.span().entered();
+        let case = became.case.map(tracing::field::display);
+        tracing::info!(
+            state = became.state.as_str(),
+            case,
+            opened = became.opened,
+            "a mail is accounted for"
+        );
     }
 }
 

@@ -34,6 +34,9 @@ pub trait Action: Send + 'static {
     fn leaves_entry(&self) -> bool {
         true
     }
+
+    /// Told when the outcome is committed, for the log.
+    fn committed(&self, _outcome: &Self::Output) {}
 }
 
 /// Where changes are asked for. Cheap to clone.
@@ -57,6 +60,12 @@ impl Threads {
 }
 
 impl Desk {
+    /// Actions that wait for their turn.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
     /// Starts the runner's threads.
     ///
     /// # Errors
@@ -132,6 +141,7 @@ impl<A: Action> Job for Waiting<A> {
         if let Err(DeskError::Store(error)) = &outcome {
             let source = std::error::Error::source(error).map(ToString::to_string);
             tracing::warn!(action = action.name(), %error, source, "an action failed at the database");
+            note(error, cx.shared);
         }
         self.outcome = Some(outcome);
         keep
@@ -159,6 +169,9 @@ impl<A: Action> Job for Waiting<A> {
 
     fn answer(mut self: Box<Self>) {
         let outcome = self.outcome.take().unwrap_or_else(|| Err(stopped()));
+        if let Ok(outcome) = &outcome {
+            self.action.committed(outcome);
+        }
         if let Some(reply) = self.reply.take()
             && reply.send(outcome).is_err()
         {
@@ -222,6 +235,8 @@ fn one_by_one(writer: &mut Writer, group: Vec<Box<dyn Job>>, shared: &Shared) {
         let [job] = alone;
         match done {
             Ok(()) => job.answer(),
+            // Its own error says more than that its group failed.
+            Err(_) if job.failed_by_store() => job.answer(),
             Err(error) => job.fail(error),
         }
     }
@@ -229,7 +244,8 @@ fn one_by_one(writer: &mut Writer, group: Vec<Box<dyn Job>>, shared: &Shared) {
 
 fn commit(writer: &mut Writer, group: &mut [Box<dyn Job>], shared: &Shared) -> Result<(), DeskError> {
     let settings = shared.settings();
-    writer.tx().begin_write()?;
+    let begun = std::time::Instant::now();
+    writer.tx().begin_write().inspect_err(|error| note(error, shared))?;
     let done = run_group(writer, group, shared, &settings);
     let finished = match done {
         Ok(()) => writer.tx().commit().map_err(DeskError::from),
@@ -237,13 +253,25 @@ fn commit(writer: &mut Writer, group: &mut [Box<dyn Job>], shared: &Shared) -> R
     };
     shared.committed.notify_one();
     if let Err(error) = finished {
+        shared.meter.rolled_back();
+        if let DeskError::Store(error) = &error {
+            note(error, shared);
+        }
         tracing::warn!(%error, source = ?std::error::Error::source(&error).map(ToString::to_string), actions = group.len(), "a group was rolled back");
         if writer.tx().rollback().is_err() {
             tracing::debug!("the connection is gone; it is opened anew");
         }
         return Err(error);
     }
+    shared.meter.committed(group.len(), begun.elapsed());
     Ok(())
+}
+
+/// Health must show that nothing can be written, also while reading goes on.
+fn note(error: &StoreError, shared: &Shared) {
+    if matches!(error, StoreError::Unwritable(_) | StoreError::Damaged) {
+        shared.meter.unwritable();
+    }
 }
 
 fn run_group(

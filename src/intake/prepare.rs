@@ -73,6 +73,7 @@ impl Preparation {
     /// Parses, classifies and hashes.
     #[must_use]
     pub fn prepare(&self, incoming: Incoming, policy: &Policy, lookup: &Lookup) -> Arrived {
+        let _span = crate::desk::receive::span(&incoming.mailbox, incoming.place).entered();
         let identity = identity(lookup, &incoming.raw);
         let understood = match incoming.opaque {
             Some(why) => Err(why),

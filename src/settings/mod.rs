@@ -7,9 +7,10 @@ mod check_mailbox;
 mod de;
 mod load;
 mod mailbox;
+mod notes;
 mod paths;
-mod reload;
 mod secret;
+mod secrets;
 mod smtp;
 #[cfg(test)]
 mod tests;
@@ -120,6 +121,8 @@ pub struct Api {
     /// PEM files; both or none. Without them only loopback addresses may be listened on.
     pub certificate: Option<PathBuf>,
     pub key: Option<PathBuf>,
+    /// Whoever shows this may read `/metrics` from elsewhere.
+    pub metrics_token: Option<Secret>,
     /// Largest request body, bytes.
     pub max_body: u64,
     /// Requests a minute for one token or address.
@@ -233,6 +236,7 @@ impl Default for Api {
             listen: SocketAddr::from(([127, 0, 0, 1], 8480)),
             certificate: None,
             key: None,
+            metrics_token: None,
             max_body: 30 * 1024 * 1024,
             per_minute: 600,
             timeout: std::time::Duration::from_secs(30),

@@ -18,6 +18,7 @@ impl Settings {
         option(change, "audit.dir", &mut self.audit.dir);
         option(change, "api.certificate", &mut self.api.certificate);
         option(change, "api.key", &mut self.api.key);
+        secret(change, "api.metrics_token", self.api.metrics_token.as_mut());
         option(change, "smtp.ca_file", &mut self.smtp.ca_file);
         option(change, "smtp.directory", &mut self.smtp.directory);
         secret(change, "smtp.password", self.smtp.password.as_mut());

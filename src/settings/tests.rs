@@ -352,20 +352,6 @@ fn the_examples_are_right() {
     }
 }
 
-#[test]
-fn a_reload_tells_what_takes_a_restart() {
-    let old = Settings::default();
-    let mut new = old.clone();
-    new.organisation.name = "People".into();
-    new.smtp.port = 465;
-    new.intake.max_parts = 5;
-    assert_eq!(old.restart_needed(&new), Vec::<&str>::new());
-    new.database.readers = 1;
-    new.vault.master_key = Secret::Credential("key".into());
-    new.api.listen = SocketAddr::from(([127, 0, 0, 1], 1));
-    assert_eq!(old.restart_needed(&new), ["database", "vault", "api.listen"]);
-}
-
 proptest::proptest! {
     /// Whatever stands in the file or the environment is settings or one sentence.
     #[test]

@@ -2,6 +2,7 @@
 //! [`Writer`] is handed to the desk's runner. The queries are written once and mounted for each database.
 
 pub mod copy;
+pub mod found;
 #[expect(clippy::duplicate_mod, reason = "the queries are written once and mounted for each database")]
 mod postgres;
 pub mod rows;
@@ -187,6 +188,24 @@ impl Store {
         Ok(Writer { connection: self.backend.connect()?, backend: Arc::clone(&self.backend) })
     }
 
+    /// Reads all that is stored: damage that would show some day shows now. Blocks, on a large SQLite file for long;
+    /// PostgreSQL watches its pages itself.
+    ///
+    /// # Errors
+    /// `Damaged`, or that the database cannot be reached.
+    pub fn examine(&self) -> Result<(), StoreError> {
+        match &*self.backend {
+            Backend::Sqlite(path) => sqlite::examine(&mut sqlite::connect(path)?),
+            Backend::Postgres(_) => Ok(()),
+        }
+    }
+
+    /// Reads that wait for their turn.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.reads.max_capacity() - self.reads.capacity()
+    }
+
     /// How many writers do good: SQLite takes one.
     #[must_use]
     pub fn writers(&self) -> usize {
@@ -269,12 +288,16 @@ where
     let known = versions::<C::Backend>(&migrations)?;
     let applied = conn.applied_migrations().map_err(failed)?;
     if applied.iter().any(|version| !known.contains(&version.to_string())) {
-        return Err(StoreError::Unusable(
-            "the database was made by a newer caseward; install that version or a newer one".into(),
-        ));
+        return Err(newer());
     }
     conn.run_pending_migrations(migrations).map_err(failed)?;
     Ok(())
+}
+
+fn newer() -> StoreError {
+    StoreError::Unusable(
+        "the database was made by a newer caseward; install that version or a newer one".into(),
+    )
 }
 
 fn unmigrated(error: &dyn std::error::Error) -> StoreError {

@@ -16,6 +16,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::StoreError;
 use super::copy::CopyError;
+use super::found::Look;
 use super::tx::Begin;
 
 pub type Conn = AsyncConnectionWrapper<AsyncPgConnection>;
@@ -183,4 +184,31 @@ pub fn open_copy(server: &Server) -> Result<Conn, CopyError> {
         .map_err(StoreError::from)?;
     super::known_schema(backups::applied(&mut conn), &super::versions::<Db>(&MIGRATIONS)?)?;
     Ok(conn)
+}
+
+#[derive(diesel::QueryableByName)]
+struct Clock {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    micros: i64,
+    /// Whether our own tables are there.
+    #[diesel(sql_type = diesel::sql_types::Bool)]
+    migrated: bool,
+}
+
+/// Looks at the database without making or changing anything.
+pub fn look(server: &Server) -> Result<Look<Conn>, StoreError> {
+    use diesel::RunQueryDsl;
+    let known = super::versions::<Db>(&MIGRATIONS)?;
+    let mut conn = server.connect()?;
+    let clock: Clock = diesel::sql_query(
+        "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS micros,
+             to_regclass('__diesel_schema_migrations') IS NOT NULL AS migrated",
+    )
+    .get_result(&mut conn)?;
+    let server_time = Some(crate::case::Moment::from_micros(clock.micros));
+    if !clock.migrated {
+        return Ok(Look { conn: None, pending: known.len(), server_time });
+    }
+    let pending = super::found::pending(&backups::applied(&mut conn)?, &known)?;
+    Ok(Look { conn: Some(conn), pending, server_time })
 }

@@ -9,6 +9,7 @@ use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
 use super::StoreError;
 use super::copy::CopyError;
+use super::found::Look;
 use super::tx::Begin;
 
 pub type Conn = SqliteConnection;
@@ -72,16 +73,26 @@ pub fn connect(path: &Path) -> Result<Conn, StoreError> {
          PRAGMA temp_store = MEMORY;
          PRAGMA journal_size_limit = 67108864;",
     )
-    .map_err(|error| unusable(&error))?;
+    .map_err(|error| match StoreError::from(error) {
+        StoreError::Query(error) => unusable(&error),
+        known => known,
+    })?;
     Ok(conn)
 }
+
+/// Needs all that a change needs, and changes nothing.
+const WRITES: &str = "DELETE FROM __diesel_schema_migrations WHERE 0";
 
 /// Runs `work` while no other process migrates; it is done whole or not at all.
 pub fn with_migration_lock(
     conn: &mut Conn,
     work: impl FnOnce(&mut Conn) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    conn.exclusive_transaction(work)
+    conn.exclusive_transaction(|conn| {
+        work(conn)?;
+        // BEGIN takes a file that can only be read for one that is only to be read; a change does not.
+        Ok(conn.batch_execute(WRITES)?)
+    })
 }
 
 impl Begin for Conn {
@@ -118,9 +129,20 @@ impl Begin for Conn {
     }
 }
 
+/// Looks through every page.
+pub fn examine(conn: &mut Conn) -> Result<(), StoreError> {
+    let found: Vec<Line> =
+        diesel::sql_query("SELECT quick_check AS line FROM pragma_quick_check LIMIT 1").load(conn)?;
+    match found.as_slice() {
+        [Line { line }] if line == "ok" => Ok(()),
+        _ => Err(StoreError::Damaged),
+    }
+}
+
 /// Empties the write-ahead log into the file.
 pub fn checkpoint(conn: &mut Conn) -> Result<(), StoreError> {
-    Ok(conn.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")?)
+    // A backup that reads just now is not waited for: the log then stays, and the next start takes it.
+    Ok(conn.batch_execute("PRAGMA busy_timeout = 500; PRAGMA wal_checkpoint(TRUNCATE)")?)
 }
 
 /// Writes a consistent copy into `path` while others go on writing.
@@ -188,4 +210,41 @@ struct Number {
 struct Line {
     #[diesel(sql_type = diesel::sql_types::Text)]
     line: String,
+}
+
+/// Looks at the file without making or changing anything.
+pub fn look(path: &Path) -> Result<Look<Conn>, StoreError> {
+    let known = super::versions::<Db>(&MIGRATIONS)?;
+    let nothing = Look { conn: None, pending: known.len(), server_time: None };
+    if !path.exists() {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        return match tempfile::tempfile_in(parent) {
+            Ok(_) => Ok(nothing),
+            Err(error) => Err(StoreError::Unusable(format!(
+                "{}: the database cannot be made there ({}); make the directory and let the daemon's user write it",
+                path.display(),
+                error.kind()
+            ))),
+        };
+    }
+    let unusable = |error: &dyn std::fmt::Display| {
+        StoreError::Unusable(format!("{}: the database cannot be opened ({error})", path.display()))
+    };
+    let mut conn =
+        Conn::establish(&format!("file:{}?mode=rw", escaped(path))).map_err(|error| unusable(&error))?;
+    conn.batch_execute("PRAGMA busy_timeout = 10000").map_err(|error| unusable(&error))?;
+    let tables: Number =
+        diesel::sql_query("SELECT count(*) AS number FROM sqlite_schema").get_result(&mut conn)?;
+    if tables.number == 0 {
+        return Ok(nothing);
+    }
+    let applied = backups::applied(&mut conn).map_err(|_| {
+        StoreError::Unusable(format!(
+            "{}: this is no register of Caseward; name another file",
+            path.display()
+        ))
+    })?;
+    let pending = super::found::pending(&applied, &known)?;
+    conn.batch_execute(WRITES)?;
+    Ok(Look { conn: Some(conn), pending, server_time: None })
 }

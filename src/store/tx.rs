@@ -266,6 +266,8 @@ pub trait Outbox {
         limit: i64,
     ) -> Result<Vec<OutboxRow>>;
     fn count_outbox(&mut self, state: OutboxState) -> Result<i64>;
+    /// Waiting mails that some daemon is sending at `now`.
+    fn count_leased(&mut self, now: Moment) -> Result<i64>;
     fn oldest_waiting(&mut self) -> Result<Option<Moment>>;
 }
 
@@ -281,6 +283,8 @@ pub trait Users {
     fn tokens_of(&mut self, user: UserId) -> Result<Vec<ApiTokenRow>>;
     fn touch_token(&mut self, id: TokenId, at: Moment) -> Result<()>;
     fn revoke_token(&mut self, id: TokenId, at: Moment) -> Result<()>;
+    /// When the first token that is good at `now` ends; `None` when all last for ever.
+    fn next_token_end(&mut self, now: Moment) -> Result<Option<Moment>>;
     fn idempotency(&mut self, user: UserId, key: LookupHash) -> Result<Option<IdempotencyRow>>;
     fn insert_idempotency(&mut self, row: &IdempotencyRow) -> Result<()>;
     fn forget_idempotency(&mut self, before: Moment) -> Result<()>;

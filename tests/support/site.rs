@@ -190,14 +190,20 @@ impl Serving {
 
     #[track_caller]
     pub fn until_ready(&mut self) {
+        self.until_ready_again(1);
+    }
+
+    /// Waits until it was ready `times` times: once after the start and once after each reload.
+    #[track_caller]
+    pub fn until_ready_again(&mut self, times: usize) {
         self.until("the daemon is ready", |serving| {
             if let Some(status) = serving.child.try_wait().expect("a child") {
                 panic!("the daemon ended with {status}: {}", serving.log());
             }
-            serving.log().contains("caseward is ready")
+            serving.log().matches("caseward is ready").count() >= times
         });
         let log = self.log();
-        let line = log.lines().find(|line| line.contains("caseward is ready")).expect("the line");
+        let line = log.lines().rfind(|line| line.contains("caseward is ready")).expect("the line");
         let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
         self.address = line["fields"]["address"].as_str().expect("an address").to_owned();
     }

@@ -81,13 +81,18 @@ impl Office {
             settings: std::sync::RwLock::new(Arc::new(settings)),
             clock: Box::new(Moment::now),
             committed: tokio::sync::Notify::new(),
+            meter: Default::default(),
         });
         let (desk, threads) = Desk::start(&store, &shared).unwrap();
         let preparation =
             Arc::new(Preparation { limits: crate::mail::Limits::default(), classifier: Box::new(Nobody) });
         let health = Arc::new(Health::default);
         let api = Api { store, desk, shared, preparation, health };
-        Self { state: web::Data::new(State::new(api, &limits)), _threads: threads, _dir: dir }
+        Self {
+            state: web::Data::new(State::new(api, &limits, Some(&"scrape-me".into()))),
+            _threads: threads,
+            _dir: dir,
+        }
     }
 
     /// A token of a new user.
@@ -209,11 +214,37 @@ async fn nothing_without_a_token() {
         assert_eq!(answered.header("www-authenticate"), "Bearer");
         assert_eq!(office.get("cw_guessed", path).await.status, StatusCode::UNAUTHORIZED);
     }
-    let answered = office.call(TestRequest::with_uri("/metrics")).await;
-    assert_eq!(answered.status, StatusCode::UNAUTHORIZED);
     for path in ["/healthz", "/readyz", "/api/docs", "/api/openapi.json"] {
         assert_eq!(office.call(TestRequest::with_uri(path)).await.status, StatusCode::OK, "{path}");
     }
+}
+
+#[actix_web::test]
+async fn figures_are_for_this_machine_the_scraper_and_those_who_watch() {
+    let office = Office::open(600);
+    let agent = office.user("agent", &[Role::Agent], &["hr"]).await;
+    let auditor = office.user("auditor", &[Role::Auditor], &[]).await;
+    let here: std::net::SocketAddr = "127.0.0.1:4711".parse().unwrap();
+    let elsewhere: std::net::SocketAddr = "192.0.2.7:4711".parse().unwrap();
+    let from = |peer| TestRequest::with_uri("/metrics").peer_addr(peer);
+    let bearer = |token: &str| (AUTHORIZATION, format!("Bearer {token}"));
+    for (request, status) in [
+        (from(here), StatusCode::OK),
+        (from(here).insert_header(("X-Forwarded-For", "192.0.2.7")), StatusCode::UNAUTHORIZED),
+        (from(here).insert_header(("Forwarded", "for=192.0.2.7")), StatusCode::UNAUTHORIZED),
+        (TestRequest::with_uri("/metrics"), StatusCode::UNAUTHORIZED),
+        (from(elsewhere), StatusCode::UNAUTHORIZED),
+        (from(elsewhere).insert_header(bearer("cw_guessed")), StatusCode::UNAUTHORIZED),
+        (from(elsewhere).insert_header(bearer(&agent)), StatusCode::FORBIDDEN),
+        (from(elsewhere).insert_header(bearer(&auditor)), StatusCode::OK),
+        (from(elsewhere).insert_header(bearer("scrape-me")), StatusCode::OK),
+    ] {
+        let answered = office.call(request).await;
+        assert_eq!(answered.status, status, "{}", String::from_utf8_lossy(&answered.bytes));
+        assert_eq!(answered.bytes.starts_with(b"# HELP"), status == StatusCode::OK);
+    }
+    let scraper = asked(Method::GET, "scrape-me", "/api/v1/cases");
+    assert_eq!(office.call(scraper).await.status, StatusCode::UNAUTHORIZED, "good for figures alone");
 }
 
 #[actix_web::test]

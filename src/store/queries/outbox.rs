@@ -117,6 +117,14 @@ impl Outbox for Conn {
         Ok(dsl::outbox.filter(dsl::state.eq(state)).count().get_result(self)?)
     }
 
+    fn count_leased(&mut self, now: Moment) -> Result<i64, StoreError> {
+        Ok(dsl::outbox
+            .filter(dsl::state.eq(OutboxState::Waiting))
+            .filter(dsl::lease_until.gt(now))
+            .count()
+            .get_result(self)?)
+    }
+
     fn oldest_waiting(&mut self) -> Result<Option<Moment>, StoreError> {
         Ok(dsl::outbox
             .filter(dsl::state.eq(OutboxState::Waiting))

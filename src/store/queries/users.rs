@@ -67,6 +67,14 @@ impl Users for Conn {
         Ok(())
     }
 
+    fn next_token_end(&mut self, now: Moment) -> Result<Option<Moment>, StoreError> {
+        Ok(api_tokens::table
+            .filter(api_tokens::revoked_at.is_null())
+            .filter(api_tokens::expires_at.gt(now))
+            .select(diesel::dsl::min(api_tokens::expires_at))
+            .first(self)?)
+    }
+
     fn revoke_token(&mut self, id: TokenId, at: Moment) -> Result<(), StoreError> {
         diesel::update(api_tokens::table.find(id)).set(api_tokens::revoked_at.eq(at)).execute(self)?;
         Ok(())

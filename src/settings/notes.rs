@@ -1,33 +1,8 @@
-//! What SIGHUP can change in a running daemon and what takes a restart, and what an operator should know about
-//! settings that are right. Compares values only.
+//! What an operator should know about settings that are right. Looks at values only.
 
 use super::{After, Settings, Source};
 
 impl Settings {
-    /// The keys that differ in `new` but only take effect after a restart; everything else reloads.
-    pub fn restart_needed(&self, new: &Settings) -> Vec<&'static str> {
-        let (api, now) = (&self.api, &new.api);
-        [
-            ("database", self.database != new.database),
-            ("vault", self.vault != new.vault),
-            ("audit.dir", self.audit.dir != new.audit.dir),
-            ("api.listen", api.listen != now.listen),
-            ("api.certificate", api.certificate != now.certificate),
-            ("api.key", api.key != now.key),
-            ("api.max_body", api.max_body != now.max_body),
-            ("api.per_minute", api.per_minute != now.per_minute),
-            ("api.timeout", api.timeout != now.timeout),
-            ("intake.workers", self.intake.workers != new.intake.workers),
-            ("intake.dkim", self.intake.dkim != new.intake.dkim),
-            ("intake.resolvers", self.intake.resolvers != new.intake.resolvers),
-            ("log", self.log != new.log),
-            ("config_dir", self.config_dir != new.config_dir),
-        ]
-        .into_iter()
-        .filter_map(|(key, changed)| changed.then_some(key))
-        .collect()
-    }
-
     /// What is allowed but worth saying, for `caseward check`; one sentence each.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
