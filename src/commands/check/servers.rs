@@ -23,13 +23,14 @@ pub async fn look(settings: &Settings, found: Option<&Found>, ready: bool, repor
     if !ready {
         return report.note("mail servers", "not looked at until the above is mended");
     }
-    // Where tables are yet to be made, a register that lasts as long as this command serves as well.
+    // A register that lasts as long as this command serves as well and leaves the real one alone; unless refresh
+    // tokens are used, whose newest are kept there.
     let scratch = tempfile::tempdir();
     let Ok(scratch) = scratch else {
         return report.fails("mail servers", "no temporary directory can be made; make room in /tmp");
     };
     let mut used = settings.clone();
-    if found.is_none_or(|found| !found.exists() || found.pending > 0) {
+    if !refreshes(settings) || found.is_none_or(|found| !found.exists() || found.pending > 0) {
         used.database = crate::settings::Database {
             url: format!("sqlite:{}", scratch.path().join("register.db").display()),
             ..Default::default()
@@ -76,12 +77,20 @@ fn hosts(settings: &Settings) -> BTreeSet<String> {
     hosts
 }
 
-fn token_urls(settings: &Settings) -> BTreeSet<String> {
+fn oauth(settings: &Settings) -> impl Iterator<Item = &OauthSettings> {
     let of_mailboxes = settings.mailboxes.iter().filter_map(|mailbox| match &mailbox.source {
         Source::Imap { oauth, .. } => oauth.as_ref(),
         Source::Maildir { .. } => None,
     });
-    let urls = of_mailboxes.chain(&settings.smtp.oauth).filter_map(|oauth| match oauth {
+    of_mailboxes.chain(&settings.smtp.oauth)
+}
+
+fn refreshes(settings: &Settings) -> bool {
+    oauth(settings).any(|oauth| matches!(oauth, OauthSettings::RefreshToken { .. }))
+}
+
+fn token_urls(settings: &Settings) -> BTreeSet<String> {
+    let urls = oauth(settings).filter_map(|oauth| match oauth {
         OauthSettings::ClientCredentials { token_url, .. }
         | OauthSettings::RefreshToken { token_url, .. } => Some(token_url.clone()),
         OauthSettings::ServiceAccount { token_url, .. } => token_url.clone(),
