@@ -6,7 +6,7 @@ use super::report::Report;
 use crate::case::Moment;
 use crate::daemon::StartError;
 use crate::desk::DeskError;
-use crate::desk::bootstrap::lookup_key;
+use crate::desk::bootstrap::keys_of_copy;
 use crate::settings::{Secret, Settings};
 use crate::store::StoreError;
 use crate::store::found::Found;
@@ -61,7 +61,7 @@ fn key(settings: &Settings, found: &mut Found, report: &mut Report) -> bool {
             return false;
         }
     };
-    match found.read(|tx| lookup_key(tx, &master)) {
+    match found.read(|tx| keys_of_copy(tx, &master)) {
         Ok(Some(Some(_))) => report.fine("master key", "it opens the register"),
         Ok(_) => report.fine("master key", "it can be read; there is nothing yet for it to open"),
         Err(error) => {
