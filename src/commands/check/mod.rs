@@ -8,6 +8,7 @@ mod servers;
 use std::path::Path;
 use std::process::ExitCode;
 
+use crate::calendar::Calendars;
 use crate::daemon::StartError;
 use crate::intake::classify::RuleClassifier;
 use crate::letters::Letters;
@@ -59,6 +60,8 @@ fn files(settings: &Settings, report: &mut Report) -> bool {
     look("templates", "every letter can be written", letters.map_err(Into::into));
     let rules = RuleClassifier::load(crate::daemon::rules_dir(settings).as_deref()).map(drop);
     look("classifier", "its rules can be read", rules.map_err(Into::into));
+    let calendars = Calendars::load(settings.config_dir.as_deref()).and_then(|all| all.check(settings));
+    look("calendars", "can be read, and every one that is named is there", calendars.map_err(Into::into));
     let certificate = crate::api::try_certificate(&settings.api);
     look("API", "can be served", certificate.map_err(|error| StartError::Other(error.to_string())));
     good
