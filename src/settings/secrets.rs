@@ -2,7 +2,7 @@
 //! starts and not when it is first needed.
 
 use super::paths::mailbox_key;
-use super::{OauthSettings, Secret, Settings, SettingsError, Source};
+use super::{Grant, OauthSettings, Secret, Settings, SettingsError, Source};
 
 impl Settings {
     /// Reads every secret once.
@@ -34,12 +34,12 @@ impl Settings {
 
 fn of_oauth<'a>(key: &str, settings: &'a OauthSettings) -> Vec<(String, &'a Secret)> {
     let named = |name: &str, secret: &'a Secret| (format!("{key}.{name}"), secret);
-    match settings {
-        OauthSettings::ClientCredentials { client_secret, .. } => vec![named("client_secret", client_secret)],
-        OauthSettings::RefreshToken { client_secret, refresh_token, .. } => {
+    match &settings.grant {
+        Grant::ClientCredentials { client_secret, .. } => vec![named("client_secret", client_secret)],
+        Grant::RefreshToken { client_secret, refresh_token, .. } => {
             let client = client_secret.iter().map(|secret| named("client_secret", secret));
             client.chain([named("refresh_token", refresh_token)]).collect()
         }
-        OauthSettings::ServiceAccount { .. } => Vec::new(),
+        Grant::ServiceAccount { .. } => Vec::new(),
     }
 }

@@ -1,6 +1,7 @@
 //! The servers that `caseward check` talks to as the daemon would: names, mail servers in and out, token servers.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use super::register::compare;
@@ -9,7 +10,7 @@ use crate::case::Moment;
 use crate::daemon::{Register, look_at, open_transport};
 use crate::delivery::SendError;
 use crate::mailbox::MailboxError;
-use crate::settings::{OauthSettings, Settings, Source};
+use crate::settings::{Grant, OauthSettings, Settings, Source};
 use crate::store::found::Found;
 
 /// For one answer of a name server or a token server.
@@ -86,14 +87,15 @@ fn oauth(settings: &Settings) -> impl Iterator<Item = &OauthSettings> {
 }
 
 fn refreshes(settings: &Settings) -> bool {
-    oauth(settings).any(|oauth| matches!(oauth, OauthSettings::RefreshToken { .. }))
+    oauth(settings).any(|oauth| matches!(oauth.grant, Grant::RefreshToken { .. }))
 }
 
 fn token_urls(settings: &Settings) -> BTreeSet<String> {
-    let urls = oauth(settings).filter_map(|oauth| match oauth {
-        OauthSettings::ClientCredentials { token_url, .. }
-        | OauthSettings::RefreshToken { token_url, .. } => Some(token_url.clone()),
-        OauthSettings::ServiceAccount { token_url, .. } => token_url.clone(),
+    let urls = oauth(settings).filter_map(|oauth| match &oauth.grant {
+        Grant::ClientCredentials { token_url, .. } | Grant::RefreshToken { token_url, .. } => {
+            Some(token_url.clone())
+        }
+        Grant::ServiceAccount { token_url, .. } => token_url.clone(),
     });
     urls.collect()
 }
@@ -113,9 +115,10 @@ async fn names(settings: &Settings, report: &mut Report) {
 
 /// Tokens are refused by clocks that differ; token servers tell theirs with every answer.
 async fn clocks(settings: &Settings, report: &mut Report) {
+    let own = oauth(settings).find_map(|oauth| oauth.ca_file.as_deref());
     for url in token_urls(settings) {
         let what = format!("token server {url}");
-        match date_of(&url).await {
+        match date_of(&url, own).await {
             Ok(Some(theirs)) => compare(&what, theirs, Moment::now(), report),
             Ok(None) => report.note(&what, "answers, and does not tell its time"),
             Err(why) => report.fails(&what, &why),
@@ -123,8 +126,8 @@ async fn clocks(settings: &Settings, report: &mut Report) {
     }
 }
 
-async fn date_of(url: &str) -> Result<Option<Moment>, String> {
-    let tls = crate::tls::client_config(None).map_err(|error| error.to_string())?;
+async fn date_of(url: &str, ca_file: Option<&Path>) -> Result<Option<Moment>, String> {
+    let tls = crate::tls::client_config(ca_file).map_err(|error| error.to_string())?;
     let client = reqwest::Client::builder()
         .use_preconfigured_tls(tls.as_ref().clone())
         .timeout(PATIENCE)
