@@ -51,8 +51,9 @@ async fn until_the_end(config: Option<&Path>, mut settings: Settings) -> Result<
             heard = signals.next() => match heard {
                 Heard::End => break Ok(()),
                 Heard::Reload => {
+                    let Some(new) = readable(config) else { continue };
                     drop(alive);
-                    (daemon, settings) = reload(daemon, config, settings).await?;
+                    (daemon, settings) = reload(daemon, settings, new).await?;
                     alive = Watchdog::start(&daemon);
                     ready(&daemon, &settings);
                 }
@@ -86,24 +87,21 @@ async fn stop(daemon: Daemon, signals: &mut Signals) {
     }
 }
 
-/// The daemon with new settings; with the old ones when the new are not to be used.
-async fn reload(
-    daemon: Daemon,
-    config: Option<&Path>,
-    old: Settings,
-) -> Result<(Daemon, Settings), StartError> {
-    let refused = |error: &dyn std::fmt::Display| {
-        tracing::error!(%error, "the new settings are refused; the old ones stay");
-        notify(&[NotifyState::Status("The new settings are refused; the old ones stay. The log says why.")]);
-    };
+/// The settings as they are written now, if they can be used.
+fn readable(config: Option<&Path>) -> Option<Settings> {
     let read = super::settings(config).map_err(StartError::from);
-    let new = match read.and_then(|new| crate::daemon::try_settings(&new).map(|()| new)) {
-        Ok(new) => new,
-        Err(error) => {
-            refused(&error);
-            return Ok((daemon, old));
-        }
-    };
+    read.and_then(|new| crate::daemon::try_settings(&new).map(|()| new))
+        .inspect_err(|error| refuse(error))
+        .ok()
+}
+
+fn refuse(error: &StartError) {
+    tracing::error!(%error, "the new settings are refused; the old ones stay");
+    notify(&[NotifyState::Status("The new settings are refused; the old ones stay. The log says why.")]);
+}
+
+/// The daemon with the new settings; with the old ones when it does not start with the new.
+async fn reload(daemon: Daemon, old: Settings, new: Settings) -> Result<(Daemon, Settings), StartError> {
     if let Ok(now) = NotifyState::monotonic_usec_now() {
         notify(&[NotifyState::Reloading, now]);
     }
@@ -120,7 +118,7 @@ async fn reload(
             Ok((daemon, new))
         }
         Err(error) => {
-            refused(&error);
+            refuse(&error);
             Ok((start(kept, old.clone()).await?, old))
         }
     }
