@@ -40,6 +40,10 @@ pub struct MailboxHealth {
     pub polled_at: Option<Moment>,
     /// Mails listed and not yet taken in.
     pub waiting: i64,
+    /// When the oldest of them was received.
+    #[serde(serialize_with = "written")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub oldest_waiting: Option<Moment>,
     /// What was taken in cannot be marked, moved or deleted on the server.
     pub unsettled: bool,
 }
@@ -58,6 +62,7 @@ impl MailboxHealth {
             failing: pulse.failing.load(Ordering::Relaxed) != 0,
             polled_at: pulse.last_polled(),
             waiting: pulse.waiting.load(Ordering::Relaxed),
+            oldest_waiting: pulse.oldest_waiting(),
             unsettled: pulse.unsettled.load(Ordering::Relaxed),
         }
     }

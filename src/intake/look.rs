@@ -158,6 +158,7 @@ impl<'a> Look<'a> {
             }
         }
         waiting.store(0, Ordering::Relaxed);
+        self.poller.pulse.oldest.store(0, Ordering::Relaxed);
         Ok(())
     }
 
@@ -180,6 +181,9 @@ impl<'a> Look<'a> {
         let (before, wanted): (Vec<_>, Vec<_>) =
             listed.into_iter().partition(|one| judged && Moment::from(one.received_at) < self.row.start_at);
         self.account(RegisterState::BeforeStart, before.iter().map(account_of).collect()).await?;
+        if let Some(oldest) = wanted.iter().map(|one| one.received_at).min() {
+            self.poller.pulse.oldest.store(Moment::from(oldest).micros(), Ordering::Relaxed);
+        }
         for batch in batches(&wanted, self.poller.max_message_size) {
             if stop.is_cancelled() {
                 return Ok(());

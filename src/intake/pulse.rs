@@ -17,6 +17,8 @@ pub struct Pulse {
     pub failing: AtomicI64,
     /// Mails listed and not yet taken in.
     pub waiting: AtomicI64,
+    /// Microseconds of the oldest receipt among those that are being taken in; 0 when none waits.
+    pub oldest: AtomicI64,
     /// What was taken in cannot be marked, moved or deleted on the server.
     pub unsettled: AtomicBool,
     /// Another daemon works this mailbox; it is that one's alarm.
@@ -44,6 +46,11 @@ impl Pulse {
     /// The last complete look.
     pub fn last_polled(&self) -> Option<Moment> {
         some(self.polled_at.load(Ordering::Relaxed))
+    }
+
+    /// Receipt of the oldest mail that waits.
+    pub fn oldest_waiting(&self) -> Option<Moment> {
+        some(self.oldest.load(Ordering::Relaxed))
     }
 
     /// Whether nothing could be polled for longer than `alarm_after`.
