@@ -164,6 +164,12 @@ impl Page {
             "When the mailbox was last looked through; 0 before the first time.",
             &|one| one.polled_at.map_or(0, |at| at.micros() / 1_000_000),
         );
+        let age = "Age of the oldest mail that waits; 0 when none does.";
+        text.family("caseward_mailbox_oldest_waiting_seconds", GAUGE, age);
+        for one in &self.health.mailboxes {
+            let age = one.oldest_waiting.map_or(0.0, |at| self.since(at));
+            text.sample(&[("mailbox", &one.name)], age);
+        }
         text.family(
             "caseward_mailbox_poll_lag_seconds",
             GAUGE,
