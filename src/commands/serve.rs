@@ -91,7 +91,7 @@ async fn stop(daemon: Daemon, signals: &mut Signals) {
 fn readable(config: Option<&Path>) -> Option<Settings> {
     let read = super::settings(config).map_err(StartError::from);
     read.and_then(|new| crate::daemon::try_settings(&new).map(|()| new))
-        .inspect_err(|error| refuse(error))
+        .inspect_err(refuse)
         .ok()
 }
 
