@@ -90,9 +90,7 @@ async fn stop(daemon: Daemon, signals: &mut Signals) {
 /// The settings as they are written now, if they can be used.
 fn readable(config: Option<&Path>) -> Option<Settings> {
     let read = super::settings(config).map_err(StartError::from);
-    read.and_then(|new| crate::daemon::try_settings(&new).map(|()| new))
-        .inspect_err(refuse)
-        .ok()
+    read.and_then(|new| crate::daemon::try_settings(&new).map(|()| new)).inspect_err(refuse).ok()
 }
 
 fn refuse(error: &StartError) {
