@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use crate::calendar::Calendars;
 use crate::daemon::StartError;
-use crate::intake::classify::RuleClassifier;
+use crate::intake::classify::Judge;
 use crate::letters::Letters;
 use crate::settings::{After, Settings};
 use report::Report;
@@ -58,8 +58,9 @@ fn files(settings: &Settings, report: &mut Report) -> bool {
     );
     let letters = Letters::load(settings.templates_dir.as_deref()).map(drop);
     look("templates", "every letter can be written", letters.map_err(Into::into));
-    let rules = RuleClassifier::load(crate::daemon::rules_dir(settings).as_deref()).map(drop);
-    look("classifier", "its rules can be read", rules.map_err(Into::into));
+    let judge =
+        Judge::load(crate::daemon::rules_dir(settings).as_deref(), settings.classifier.point).map(drop);
+    look("classifier", "its model and rules can be read", judge.map_err(Into::into));
     let calendars = Calendars::load(settings.config_dir.as_deref()).and_then(|all| all.check(settings));
     look("calendars", "can be read, and every one that is named is there", calendars.map_err(Into::into));
     let certificate = crate::api::try_certificate(&settings.api);
