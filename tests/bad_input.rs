@@ -6,6 +6,8 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::let_underscore_must_use,
     reason = "a test fails loudly"
 )]
 
@@ -59,7 +61,7 @@ fn a_missing_wrong_or_open_key_starts_nothing() {
     site.run(&["serve"]).refused(2, &["master.key", "cannot be read"]);
     site.run(&["key", "new", "master.key"]).fine();
     site.run(&["serve"]).refused(2, &["master key is not the one", "vault.master_key"]);
-    std::fs::write(&key, &right[..20]).unwrap();
+    std::fs::write(&key, right.split_at(20).0).unwrap();
     site.run(&["serve"]).refused(2, &["master key is damaged"]);
     std::fs::write(&key, right).unwrap();
     site.serve().stop();

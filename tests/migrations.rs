@@ -6,6 +6,8 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::let_underscore_must_use,
     reason = "a test fails loudly"
 )]
 
