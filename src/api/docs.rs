@@ -9,8 +9,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
 use super::errors::Everywhere;
 use super::{
-    approvals, attachments, cases, grants, health, messages, metrics, on, outbox, parties, problem, quarantine,
-    register, resource, timeline, users,
+    approvals, attachments, cases, grants, health, messages, metrics, on, outbox, parties, problem,
+    quarantine, register, resource, timeline, users,
 };
 
 pub fn routes(config: &mut web::ServiceConfig) {

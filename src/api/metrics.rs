@@ -8,8 +8,8 @@ use actix_web::http::Method;
 use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::health::{Health, MailboxHealth};
 use super::errors::ReadErrors;
+use super::health::{Health, MailboxHealth};
 use super::limit::Key;
 use super::problem::Problem;
 use super::{State, auth, on, resource};
