@@ -31,7 +31,7 @@ pub fn parse(field: &str) -> Vec<Address> {
                 let quoted = until(&mut chars, '"', None);
                 pending.was_quoted = true;
                 // `"a b"@x.test` is an address; everything else in quotes is a name.
-                let is_local_part = chars.peek() == Some(&'@');
+                let is_local_part = chars.peek() == Some(&'@') && !is_dot_atom(&quoted);
                 pending.words.push_str(&if is_local_part {
                     format!("\"{}\"", clean::token(&quoted))
                 } else {
@@ -117,8 +117,10 @@ fn until(chars: &mut std::iter::Peekable<std::str::Chars<'_>>, close: char, open
 
 fn finish(pending: &mut Pending, found: &mut Vec<Address>) {
     let Pending { words, comment, angle, .. } = std::mem::take(pending);
+    let words = if angle.is_none() { without_obsolete_space(&words) } else { words };
     let decoded = name(&words);
-    let written = angle.as_deref().map(normalise).filter(|a| !a.is_empty());
+    let written =
+        angle.as_deref().map(|a| normalise(&without_idle_quotes(a.trim()))).filter(|a| !a.is_empty());
     let (address, name) = match written {
         Some(address) => (address, decoded.or_else(|| name(&comment))),
         // Without brackets the address is the word with an @, and what stands around it the name.
@@ -127,9 +129,11 @@ fn finish(pending: &mut Pending, found: &mut Vec<Address>) {
                 let around = words.replacen(word, " ", 1);
                 (normalise(word), name(&around).or_else(|| name(&comment)))
             }
-            // An encoded word may hold the whole mailbox.
-            None => match decoded.as_deref().filter(|d| words.contains("=?") && d.contains('@')) {
+            // An encoded word may hold the whole mailbox, brackets and all. A bare address in one is only a name:
+            // no server reads it as the author, so nobody has proved it.
+            None => match decoded.as_deref().filter(|d| words.contains("=?") && holds_mailbox(d)) {
                 Some(text) => return found.extend(parse(&text.replace("=?", ""))),
+                None if words.contains("=?") || angle.is_some() => return,
                 None if !words.trim().is_empty() && !words.trim().contains(char::is_whitespace) => {
                     (normalise(&words), name(&comment))
                 }
@@ -144,11 +148,18 @@ fn finish(pending: &mut Pending, found: &mut Vec<Address>) {
 }
 
 fn is_address(word: &str) -> bool {
-    word.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())
+    word.split_once('@').is_some_and(|(local, domain)| {
+        !local.is_empty() && !domain.is_empty() && !(local.contains("=?") && local.contains("?="))
+    })
+}
+
+fn holds_mailbox(text: &str) -> bool {
+    let inner = text.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
+    inner.is_some_and(|(address, _)| is_address(address))
 }
 
 /// The display name, decoded and without the quotes that some programs put around it twice.
-fn name(words: &str) -> Option<String> {
+pub fn name(words: &str) -> Option<String> {
     let decoded = clean::line(&decode_words(words));
     let decoded = decoded.trim_matches(|c: char| c == '"' || c.is_whitespace());
     let decoded = decoded.strip_prefix('\'').and_then(|d| d.strip_suffix('\'')).unwrap_or(decoded).trim();
@@ -166,8 +177,39 @@ pub fn normalise(address: &str) -> String {
     let bare = if bare.starts_with('@') { bare.split_once(':').map_or(bare, |(_, user)| user) } else { bare };
     match bare.rsplit_once('@') {
         _ if bare.len() > 998 => String::new(),
-        Some((local, domain)) => format!("{local}@{}", domain.to_lowercase().trim_end_matches('.')),
+        // Behind a decoded word a second `@` is a trick.
+        Some((local, _)) if address.contains("=?") && local.contains('@') => String::new(),
+        Some((local, domain)) => {
+            format!("{local}@{}", domain.to_lowercase().trim_end_matches('.'))
+        }
         None => bare.to_owned(),
+    }
+}
+
+/// RFC 822 allowed white space around the dots of a domain: `erika@x . test`.
+fn without_obsolete_space(words: &str) -> String {
+    let mut out = String::with_capacity(words.len());
+    let (mut previous, mut has_at) = ("", false);
+    for word in words.split_whitespace() {
+        let joins = has_at && (word.starts_with('.') || previous.ends_with('.'));
+        out.push_str(if out.is_empty() || joins { "" } else { " " });
+        out.push_str(word);
+        has_at = word.contains('@') || (joins && has_at);
+        previous = word;
+    }
+    out
+}
+
+/// Needs no quotes to be a local part: `"erika"@x.test` and `erika@x.test` are one mailbox (RFC 5321 section 4.1.2).
+fn is_dot_atom(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c))
+}
+
+fn without_idle_quotes(address: &str) -> String {
+    let quoted = address.strip_prefix('"').and_then(|rest| rest.split_once("\"@"));
+    match quoted {
+        Some((local, domain)) if is_dot_atom(local) => format!("{local}@{domain}"),
+        _ => address.to_owned(),
     }
 }
 
@@ -203,6 +245,13 @@ mod tests {
             ("Erika", &[("", "Erika")]),
             ("Pete <pete(his account)@silly.test(his host)>", &[("Pete", "pete@silly.test")]),
             ("<>", &[]),
+            ("Erika <>", &[]),
+            ("\"erika\"@x.test", &[("", "erika@x.test")]),
+            ("erika@x . test", &[("", "erika@x.test")]),
+            ("=?utf-8?q?eve=40evil.test?=", &[]),
+            ("=?utf-8?q?=40evil.test?=@x.test", &[]),
+            ("=?utf-8?q?=22Eve=22_=3Ceve=40x=2Etest=3E?=", &[("Eve", "eve@x.test")]),
+            ("eve%evil.test@x.test", &[("", "eve%evil.test@x.test")]),
         ];
         for (field, expected) in cases {
             let got: Vec<_> = parse(field);

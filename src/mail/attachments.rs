@@ -104,6 +104,10 @@ fn default_stem(part: &Part) -> String {
         "application/ms-tnef" | "application/vnd.ms-tnef" => "winmail".into(),
         "message/delivery-status" | "message/global-delivery-status" => "delivery-status".into(),
         "text/rfc822-headers" => "headers".into(),
+        kind if kind.starts_with("image/") => "image".into(),
+        kind if kind.starts_with("audio/") => "audio".into(),
+        kind if kind.starts_with("video/") => "video".into(),
+        "text/html" => "document".into(),
         _ => format!("part-{}", part.number),
     }
 }
@@ -147,6 +151,7 @@ fn extension(media_type: &str) -> &'static str {
         "audio/mpeg" => ".mp3",
         "audio/wav" | "audio/x-wav" => ".wav",
         "video/mp4" => ".mp4",
+        "video/quicktime" => ".mov",
         "message/rfc822" => ".eml",
         _ => ".bin",
     }

@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use mail_parser::Message;
+use mail_parser::{Message, PartType};
 use regex::Regex;
 
 use super::{Automatic, bounce, fields};
@@ -37,6 +37,11 @@ fn is_feedback(message: &Message<'_>) -> bool {
     fields::report_type(message).is_some_and(|kind| kind == "feedback-report")
         || message.parts.iter().any(|part| fields::media_type(part) == "message/feedback-report")
         || fields::first(message, "X-HmXmrOriginalRecipient").is_some()
+        // Hotmail's complaints enclose the mail that was complained of, with this field added to it.
+        || message.parts.iter().any(|part| match &part.body {
+            PartType::Message(inner) => fields::has(inner, "X-HmXmrOriginalRecipient"),
+            _ => false,
+        })
 }
 
 fn is_reply(message: &Message<'_>) -> bool {

@@ -2,7 +2,7 @@
 //! write no label, a wrong one, or one nobody knows; text is never lost for that. Knows nothing of MIME.
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{EUC_KR, Encoding, GBK, ISO_2022_JP, REPLACEMENT, UTF_8, WINDOWS_1252};
+use encoding_rs::{EUC_JP, EUC_KR, Encoding, GBK, ISO_2022_JP, REPLACEMENT, SHIFT_JIS, UTF_8, WINDOWS_1252};
 use mail_parser::decoders::charsets::map::charset_decoder;
 
 /// Decodes `bytes` as `label` says, or as they look when the label is absent, unknown or plainly wrong.
@@ -28,7 +28,9 @@ pub fn decode(bytes: &[u8], label: Option<&str>) -> String {
         return guess(bytes);
     }
     if encoding == ISO_2022_JP {
-        return lossy(encoding, &without_idle_escapes(bytes));
+        // It is a code of 7 bits; what has 8 is one of the other Japanese ones under the wrong label.
+        let is_labelled = bytes.is_ascii() || bytes.contains(&0x1b);
+        return if is_labelled { lossy(encoding, &without_idle_escapes(bytes)) } else { japanese(bytes) };
     }
     let text = lossy(encoding, bytes);
     match std::str::from_utf8(bytes) {
@@ -64,6 +66,18 @@ fn utf8(bytes: &[u8]) -> String {
     // Few accented letters among many others: the detector has little to go on, and the West is likelier.
     let encoding = if high < 4 && guessed.is_single_byte() { WINDOWS_1252 } else { guessed };
     lossy(encoding, bytes)
+}
+
+/// 8-bit Japanese: whichever of its codes reads it without a mistake.
+fn japanese(bytes: &[u8]) -> String {
+    let codes = [UTF_8, SHIFT_JIS, EUC_JP];
+    let read =
+        codes.iter().map(|code| code.decode_without_bom_handling(bytes)).find(|(_, has_errors)| !has_errors);
+    // One strange character between Latin ones is a slip, not Japanese.
+    let read = read
+        .map(|(text, _)| text.into_owned())
+        .filter(|text| text.chars().filter(|c| !c.is_ascii()).count() > 1);
+    read.unwrap_or_else(|| lossy(ISO_2022_JP, bytes))
 }
 
 fn lossy(encoding: &'static Encoding, bytes: &[u8]) -> String {

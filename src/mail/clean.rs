@@ -1,8 +1,8 @@
 //! What may leave the parser: text without control characters or bidi overrides, one-line values, safe file
 //! names. Every string of a [`Mail`](super::Mail) passes here. Knows nothing of MIME.
 
-/// A mailbox system may show a name in any width; file systems mostly stop at 255 bytes.
-const MAX_FILE_NAME: usize = 180;
+/// A mailbox system may show a name in any width; file systems mostly stop at 255 bytes, and a tool may add its own.
+const MAX_FILE_NAME: usize = 240;
 
 /// Overrides and isolates turn `exe.fdp` into `pdf.exe` on screen; they have no place in what we show.
 fn is_bidi_override(c: char) -> bool {

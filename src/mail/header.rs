@@ -47,14 +47,21 @@ impl Block {
                 } else {
                     block.truncated = true;
                 }
-            } else if bytes.starts_with(b"--") {
+            } else if bytes.starts_with(b"--")
+                && !(block.fields.is_empty() && starts_fields(raw, line.end, end))
+            {
                 // The delimiter of a part that lacks its empty line.
                 block.body = line.start;
                 return block;
             } else if !is_mbox_line(bytes) {
                 // A fold without its blank is followed by another field; anything else is text.
                 let next = raw.get(next_line(raw, line.end, end)).unwrap_or_default();
-                if block.fields.is_empty() || field_name(next).is_none() {
+                let is_fold = if block.fields.is_empty() {
+                    starts_fields(raw, line.end, end)
+                } else {
+                    field_name(next).is_some() || well_known_follows(raw, line.end, end)
+                };
+                if !is_fold {
                     block.body = line.start;
                     return block;
                 }
@@ -108,6 +115,51 @@ fn is_mbox_line(line: &[u8]) -> bool {
     line.starts_with(b"From ") || line.starts_with(b">From ")
 }
 
+/// Whether a header starts at `position` after all: two well-known fields side by side.
+fn starts_fields(raw: &[u8], position: usize, end: usize) -> bool {
+    let first = next_line(raw, position, end);
+    let second = next_line(raw, first.end, end);
+    [first, second].into_iter().all(|line| is_well_known(raw.get(line).unwrap_or_default()))
+}
+
+/// Whether a field that every mail has comes before the next blank line: then what stands between is a field
+/// whose folds lost their blanks (some filters write kilobytes of base64 so).
+fn well_known_follows(raw: &[u8], mut position: usize, end: usize) -> bool {
+    for _ in 0..64 {
+        let line = next_line(raw, position, end);
+        let bytes = raw.get(line.clone()).unwrap_or_default();
+        if bytes.trim_ascii().is_empty() || bytes.starts_with(b"--") {
+            return false;
+        }
+        if is_well_known(bytes) {
+            return true;
+        }
+        position = line.end;
+    }
+    false
+}
+
+fn is_well_known(line: &[u8]) -> bool {
+    let known = [
+        "received",
+        "return-path",
+        "delivered-to",
+        "from",
+        "to",
+        "subject",
+        "date",
+        "message-id",
+        "mime-version",
+        "content-type",
+        "content-transfer-encoding",
+        "reply-to",
+        "dkim-signature",
+        "references",
+        "in-reply-to",
+    ];
+    field_name(line).is_some_and(|(name, _)| known.contains(&name.as_str()) || name.starts_with("x-"))
+}
+
 /// Whether the lines at `position` are folds and then a field.
 fn fields_follow(raw: &[u8], mut position: usize, end: usize) -> bool {
     for _ in 0..20 {
@@ -155,12 +207,18 @@ fn word(text: &str) -> Option<Word<'_>> {
         _ => return None,
     };
     let after = chars.as_str().strip_prefix('?').filter(|_| valid)?;
-    // "?=" may also be a literal question mark before an escape: "…warum?=20=?utf-8?…" of a careless encoder.
+    // "?=" may also be a literal question mark before an escape: "…warum?=20=?utf-8?…" of a careless encoder. A
+    // blank between it and the next "?=" says that it was the end after all.
     let window = clean::prefix(after, 8 * 1024);
-    let end = window
-        .match_indices("?=")
-        .map(|(at, _)| at)
+    let mut ends = window.match_indices("?=").map(|(at, _)| at);
+    let first = ends.clone().next();
+    let end = ends
         .find(|&at| is_base64 || !is_escape(after.get(at + 1..).unwrap_or_default()))
+        .filter(|&end| {
+            let between = first.and_then(|first| window.get(first..end)).unwrap_or_default();
+            !between.contains(char::is_whitespace)
+        })
+        .or(first)
         .or_else(|| (window.len() == after.len() && !after.contains('\n')).then_some(after.len()))?;
     let rest = after.get(end + 2..).unwrap_or_default();
     Some(Word { charset, is_base64, data: after.get(..end)?, rest })

@@ -76,11 +76,11 @@ pub fn parse(raw: &[u8], limits: &Limits, policy: &authentication::Policy) -> Ma
     mail.language = language::of(&mail.reply);
     (mail.automatic, mail.bounced) = judge(&prepared, &mail.text);
     // Of several authors nobody knows which one is shown, so none is proved.
-    let domain_of = |author: &Address| author.address.rsplit_once('@').map(|(_, domain)| domain.to_owned());
-    let from_domain = match fields.authors().as_slice() {
-        [author] => domain_of(author).unwrap_or_default(),
-        _ => String::new(),
+    let from_domain = match fields.addresses("from").as_slice() {
+        [author] => author.address.rsplit_once('@').map(|(_, domain)| domain.to_owned()),
+        _ => None,
     };
+    let from_domain = from_domain.unwrap_or_default();
     mail.authentication = authentication::judge(&fields.decoded(), &from_domain, policy);
     mail
 }
@@ -139,11 +139,6 @@ impl Fields<'_> {
             .collect()
     }
 
-    /// The mailboxes of the first From field.
-    fn authors(&self) -> Vec<Address> {
-        self.first("from").map(|v| address::parse(&header::raw_text(v, self.charset))).unwrap_or_default()
-    }
-
     fn ids(&self, name: &str) -> Vec<String> {
         self.header.all(self.raw, name).flat_map(ids::list).collect()
     }
@@ -176,11 +171,11 @@ fn read_fields(fields: &Fields<'_>, mail: &mut Mail) {
     mail.to = fields.addresses("to");
     mail.cc = fields.addresses("cc");
     mail.reply_to = fields.addresses("reply-to");
-    // The first From field wins, and in it the first mailbox that has a real address.
-    let from = fields.authors();
+    // The first mailbox that has a real address wins.
+    let from = fields.addresses("from");
     mail.from = from.iter().find(|a| a.address.contains('@')).or(from.first()).cloned();
     for (name, words) in [
-        ("from", "There are several From fields; the first one counts."),
+        ("from", "There are several From fields; the first usable one counts."),
         ("subject", "There are several Subject fields; the first one counts."),
         ("message-id", "There are several Message-ID fields; the first one counts."),
     ] {
@@ -188,12 +183,17 @@ fn read_fields(fields: &Fields<'_>, mail: &mut Mail) {
             mail.problems.push(words.into());
         }
     }
-    if from.len() > 1 {
+    if from.len() > 1 && fields.count("from") == 1 {
         mail.problems.push("From names several people; the first one counts.".into());
     }
     if mail.from.is_none() {
-        mail.from =
-            ["sender", "return-path"].iter().find_map(|name| fields.addresses(name).into_iter().next());
+        let other = ["reply-to", "sender", "return-path"];
+        mail.from = other.iter().find_map(|name| fields.addresses(name).into_iter().next());
+        let shown = fields.first("from").map(|v| header::unstructured(v, fields.charset));
+        if let (Some(from), Some(shown)) = (&mut mail.from, shown) {
+            // A name without an address is still what the sender calls themselves.
+            from.name = address::name(shown.split('<').next().unwrap_or_default()).or(from.name.take());
+        }
         mail.problems.push(match mail.from {
             Some(_) => "There is no usable From; the sender comes from another field.".into(),
             None => "There is no sender.".into(),

@@ -90,9 +90,7 @@ impl Cutter<'_> {
         }
         let declared = part.content_type.get("boundary").map(|b| b.trim_end().as_bytes().to_vec());
         let Some(boundary) = declared.or_else(|| self.guess_boundary(body)) else {
-            self.odd.no_boundary = true;
-            part.media_type = "text/plain".into();
-            return self.leaf(part, body);
+            return self.boundless(part, body);
         };
         let ended = self.children(&mut part, boundary, body);
         if !part.children.is_empty() {
@@ -105,8 +103,14 @@ impl Cutter<'_> {
                 return (part, ended);
             }
         }
+        self.boundless(part, body)
+    }
+
+    /// A multipart without parts is read as the text it is.
+    fn boundless(&mut self, mut part: Part, body: usize) -> (Part, Option<Delimiter>) {
         self.odd.no_boundary = true;
         part.media_type = "text/plain".into();
+        part.encoding = declared_encoding(self.raw, &part.header);
         self.leaf(part, body)
     }
 
@@ -210,19 +214,25 @@ fn described(raw: &[u8], header: Block, default_type: &str) -> Part {
         header.first(raw, "content-type").map(|v| Parametrised::parse(v, None)).unwrap_or_default();
     let disposition =
         header.first(raw, "content-disposition").map(|v| Parametrised::parse(v, None)).unwrap_or_default();
-    let encoding = header
-        .first(raw, "content-transfer-encoding")
-        .map(|v| Encoding::from_header(&String::from_utf8_lossy(v)))
-        .unwrap_or_default();
     let media_type = match content_type.value.split_once('/') {
         Some((kind, subtype)) if is_token(kind) && is_token(subtype) => content_type.value.clone(),
         _ if content_type.value == "multipart" => "multipart/mixed".into(),
         _ if content_type.value == "html" => "text/html".into(),
+        // `application-x-gzip; name=a.gz`: no type, but no text either.
+        _ if content_type.get("name").is_some() && !content_type.value.starts_with("text") => {
+            "application/octet-stream".into()
+        }
         _ => default_type.into(),
     };
     // A multipart is never encoded (RFC 2045 section 6.4); some programs claim it all the same.
-    let encoding = if media_type.starts_with("multipart/") { Encoding::Identity } else { encoding };
+    let is_multipart = media_type.starts_with("multipart/");
+    let encoding = if is_multipart { Encoding::Identity } else { declared_encoding(raw, &header) };
     Part { header, media_type, content_type, disposition, encoding, ..Part::default() }
+}
+
+fn declared_encoding(raw: &[u8], header: &Block) -> Encoding {
+    let written = header.first(raw, "content-transfer-encoding");
+    written.map(|v| Encoding::from_header(&String::from_utf8_lossy(v))).unwrap_or_default()
 }
 
 fn is_token(text: &str) -> bool {

@@ -12,6 +12,9 @@ use super::{Bounced, fields};
 /// A report may name many recipients; a hostile one, any number.
 const MAX_RECIPIENTS: usize = 100;
 
+/// How much of a body is searched as it stands.
+const MAX_UNREAD: usize = 64 * 1024;
+
 /// The recipients for whom this mail reports a final failure; empty if it reports none. `text` is the readable
 /// text of the message.
 pub fn bounced(message: &Message<'_>, text: &str) -> Vec<Bounced> {
@@ -31,6 +34,7 @@ pub fn bounced(message: &Message<'_>, text: &str) -> Vec<Bounced> {
                         named.into_iter().map(|recipient| bounce(Some(recipient), status.clone())).collect();
                 }
             }
+            failed.iter_mut().for_each(|one| sharpen(one, text));
             failed
         }
         _ => prose::read(message, text)
@@ -50,6 +54,18 @@ pub fn is_delivery_report(message: &Message<'_>) -> bool {
 
 fn bounce(recipient: Option<String>, status: Option<String>) -> Bounced {
     Bounced { recipient: recipient.as_deref().and_then(address), status, message_id: None }
+}
+
+/// `5.0.0` says nothing; what the text says beside the recipient often says more.
+fn sharpen(one: &mut Bounced, text: &str) {
+    let (Some(recipient), Some(status)) = (&one.recipient, &one.status) else { return };
+    let class = status.strip_suffix(".0.0");
+    let told = class.and_then(|class| {
+        prose::status_of(recipient, text).filter(|told| told.split('.').next() == Some(class))
+    });
+    if told.is_some() {
+        one.status = told;
+    }
 }
 
 fn tie(found: Vec<Bounced>, message_id: Option<String>) -> Vec<Bounced> {
@@ -100,8 +116,20 @@ fn original(message: &Message<'_>, text: &str) -> Option<String> {
     enclosed
         .or_else(|| prose::message_id(text))
         .or_else(|| texts.filter_map(prose::message_id).next())
+        .or_else(|| prose::message_id(&unread(message)))
         .map(|id| id.trim().trim_matches(['<', '>']).to_owned())
         .filter(|id| !id.is_empty() && id.len() < 1_000)
+}
+
+/// The body as it stands, for what broken MIME hides.
+fn unread(message: &Message<'_>) -> String {
+    let raw = message.raw_message();
+    let start = raw
+        .windows(2)
+        .position(|pair| pair == b"\n\n")
+        .or_else(|| raw.windows(4).position(|four| four == b"\r\n\r\n"));
+    let body = start.and_then(|start| raw.get(start..)).unwrap_or_default();
+    String::from_utf8_lossy(body.get(..MAX_UNREAD).unwrap_or(body)).replace("\r\n", "\n")
 }
 
 #[cfg(test)]

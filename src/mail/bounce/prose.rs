@@ -64,11 +64,19 @@ static COPY: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// No counted repetitions here: `address` looks at the length.
 static AT_LINE_START: LazyLock<Option<Regex>> = LazyLock::new(|| {
     compiled(
-        r#"(?im)^[\s*>|•·-]*(?:(?-u:[\w ()/.-]*?)(?:recipients?|user|mailbox|address|rcpt to|to|empfänger|destinataire|destinatario|smtp|e-?mail|for|à|宛先)[ \t()'"=:-]*(?:smtp|rfc822|tcp)?[:;= ][ '"<(\[]*)?[\[<'"(]*(?:smtp:|mailto:|rfc822;\s?|tcp:)?([^\s<>@'"\[\]():;,]+@[a-z0-9\[][a-z0-9._-]*\]?)"#,
+        r#"(?im)^[\s*>|•·-]*(?:[45]\d\d[ -](?:[45]\.\d+\.\d+ )?)?(?:(?-u:[\w ()/.-]*?)(?:recipients?|user|mailbox|address|rcpt to|to|empfänger|destinataire|destinatario|smtp|e-?mail|for|à|宛先)[ \t()'"=:-]*(?:smtp|rfc822|tcp)?[:;= ][ '"<(\[]*)?[\[<'"(]*(?:smtp:|mailto:|rfc822;\s?|tcp:)?([^\s<>@'"\[\]():;,]+@[a-z0-9\[][a-z0-9._-]*\]?)"#,
+    )
+});
+/// What comes next is the list of those who did not get it.
+static FOLLOWING: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    compiled(
+        r"(?i)(?:following (?:recipient|address|e-?mail|user|mailbox)|folgende[nr]? (?:empfänger|adresse)|destinataires? suivants?|(?:destinatarios?|direcciones) siguientes|siguientes? destinatarios?)[^\n]*\n",
     )
 });
 static ANYWHERE: LazyLock<Option<Regex>> =
     LazyLock::new(|| compiled(r#"(?i)([^\s<>@'"\[\]():;,=/?]+@[a-z0-9][a-z0-9-]*(?:\.[a-z0-9-]+)+)"#));
+static TO_FIELD: LazyLock<Option<Regex>> =
+    LazyLock::new(|| compiled(r"(?im)^[ \t>|*]*to:[^\n<@]*<?([^\s<>@]+@[a-z0-9][a-z0-9._-]*)"));
 static MESSAGE_ID: LazyLock<Option<Regex>> = LazyLock::new(|| {
     compiled(
         r"(?im)^[ \t>|*]*(?:original[ -])?(?:message-id|messageid|message id|nachrichten-id|id du message)\s*[:：]\s*<?([^<>\s@]+@[^<>\s]+)>?",
@@ -82,7 +90,8 @@ pub fn read(message: &Message<'_>, text: &str) -> Vec<(Option<String>, Option<St
     if named.is_empty() {
         return vec![(None, report::status(&said))];
     }
-    let whole = report::status(&said);
+    // What is said once holds for the one; of several, each has a line of its own.
+    let whole = report::status(&said).filter(|_| named.len() == 1);
     named
         .into_iter()
         .map(|recipient| {
@@ -111,9 +120,18 @@ pub fn recipients(message: &Message<'_>, text: &str) -> Vec<String> {
     }
     let own = own_addresses(message);
     let said = said(message, text);
-    // Last, those who wrote to themselves.
-    for (pattern, own) in [(&AT_LINE_START, own.as_slice()), (&ANYWHERE, &own), (&AT_LINE_START, &[])] {
-        let found = pattern.as_ref().map_or_else(Vec::new, |pattern| named(pattern, &said, own));
+    let listed =
+        FOLLOWING.as_ref().and_then(|f| f.find(&said)).and_then(|f| said.get(f.end()..)).unwrap_or_default();
+    // Then those who wrote to themselves, and a postmaster who got a mail; last, whom the returned mail was to.
+    for (pattern, said, own, daemons) in [
+        (&AT_LINE_START, listed, own.as_slice(), false),
+        (&AT_LINE_START, &said, &own, false),
+        (&ANYWHERE, &said, &own, false),
+        (&AT_LINE_START, &said, &[], false),
+        (&ANYWHERE, &said, &[], true),
+        (&TO_FIELD, clip(text, MAX_TEXT), &[], true),
+    ] {
+        let found = pattern.as_ref().map_or_else(Vec::new, |pattern| named(pattern, said, own, daemons));
         if !found.is_empty() {
             return found;
         }
@@ -130,18 +148,28 @@ pub fn recipients(message: &Message<'_>, text: &str) -> Vec<String> {
     enclosed.into_iter().collect()
 }
 
+/// The enhanced status code on the line that names `recipient`.
+pub fn status_of(recipient: &str, text: &str) -> Option<String> {
+    let text = clip(text, MAX_TEXT);
+    text.match_indices(recipient).take(20).find_map(|(at, _)| {
+        let line = text.get(at..)?.lines().next()?;
+        report::status(clip(line, 800))
+    })
+}
+
 /// The Message-ID that stands in a text as a header line.
 pub fn message_id(text: &str) -> Option<String> {
     MESSAGE_ID.as_ref()?.captures(clip(text, MAX_TEXT))?.get(1).map(|id| id.as_str().to_owned())
 }
 
-fn named(pattern: &Regex, said: &str, own: &[String]) -> Vec<String> {
+fn named(pattern: &Regex, said: &str, own: &[String], daemons: bool) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for captures in pattern.captures_iter(said).take(1_000) {
         let Some(address) = captures.get(1).and_then(|one| super::address(one.as_str())) else { continue };
         let lower = address.to_lowercase();
         let message_id = lower.len() > 60 && lower.chars().filter(char::is_ascii_digit).count() > 15;
-        if !own.contains(&lower) && !hit(&DAEMON, &lower) && !message_id && !found.contains(&address) {
+        let is_daemon = !daemons && hit(&DAEMON, &lower);
+        if !own.contains(&lower) && !is_daemon && !message_id && !found.contains(&address) {
             found.push(address);
         }
     }
@@ -167,7 +195,10 @@ fn failure(message: &Message<'_>, text: &str) -> Option<String> {
     }
     let told = hit(&FAILED, &said) || hit(&FAILED, subject);
     let qmail = plain.contains("this is the qmail-send program");
-    (listed || qmail || (told && (titled || named_daemon(message)))).then_some(said)
+    // Carriers name neither themselves nor what happened; that they return the mail says it.
+    let returns = || message.parts.iter().any(|part| matches!(part.body, PartType::Message(_)));
+    (listed || qmail || (told && (titled || named_daemon(message) || (returns() && !answered(message)))))
+        .then_some(said)
 }
 
 fn from_program(message: &Message<'_>) -> bool {
@@ -239,6 +270,8 @@ pub(super) fn every_pattern_compiles() -> bool {
         &COPY,
         &AT_LINE_START,
         &ANYWHERE,
+        &FOLLOWING,
+        &TO_FIELD,
         &MESSAGE_ID,
     ]
     .iter()

@@ -5,21 +5,16 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::head;
+use super::{head, words::WROTE};
 
 /// Mail clients wrap an attribution at 72 to 78 columns; names and addresses make it four lines at most.
 const MAX_LINES: usize = 5;
 const MAX_BYTES: usize = 600;
 
-const WROTE: &str = "(?:wrote|writes|said|says|sent|schrieb(?:en)?|geschrieben|a\\s+[ée]crit|écrivait|nous\\s+a\\s+dit|\
-    escribi[óo]|ha\\s+scritto|scrisse|escreveu|escreveram|schreef|geschreven|skrev|kirjoitti|napsala?|napísala?|\
-    napisała?|pisze|написала?|написав|пишет|пише|писала?|写道|寫道|写了|書きました|のメール|メッセージ|yazdı|írta|a\\s+scris|\
-    đã\\s+viết|έγραψε|כתב|כתבה|작성)";
-
 /// A date, or the word that opens an attribution in its language.
 static OPENING: LazyLock<Option<Regex>> = LazyLock::new(|| {
     regex(
-        r"^[\s\-–—*_>|<]*(?:\d{1,4}[\s./年-]|\*?(?:On|At|In message|Am|Um|Le|El|Il|Il giorno|In data|Em|Op|Den|På|Dne|Dňa|Dnia|W dniu|Vào|Pe|La data de|Στις|Від|В|On behalf)\s|[在于於]\s?\S|\p{L}{2,12}[.,]{0,2}\s+\d)",
+        r"^[\s\-–—*_>|<]*(?:\d{1,4}[\s./年-]|\*?(?:On|At|In message|Am|Um|Le|El|Il|Il giorno|In data|Em|Op|Den|På|Dne|Dňa|Dnia|W dniu|Vào|Pe|La data de|Στις|Від|В|On behalf|No dia|El dia|Pada|Wiadomość|Dana|Þann|في|بتاريخ|בתאריך|ในวันที่)\s|[在于於]\s?\S|\p{L}{2,12}[.,]{0,2}\s+\d)",
     )
 });
 static VERB: LazyLock<Option<Regex>> =

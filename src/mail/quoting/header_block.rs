@@ -5,7 +5,10 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::head;
+use super::{
+    head, is_invisible,
+    words::{self, FORWARD, ORIGINAL},
+};
 
 /// Long lists of recipients fold over several lines.
 const MAX_BLOCK: usize = 16;
@@ -26,91 +29,6 @@ enum Key {
     Subject,
 }
 
-const ORIGINAL: &[&str] = &[
-    "original message",
-    "original appointment",
-    "original email",
-    "reply message",
-    "message",
-    "ursprüngliche nachricht",
-    "ursprungliche nachricht",
-    "originalnachricht",
-    "original-nachricht",
-    "original nachricht",
-    "ursprünglicher termin",
-    "antwort nachricht",
-    "urspr. nachricht",
-    "message d'origine",
-    "message d’origine",
-    "message original",
-    "message initial",
-    "courriel original",
-    "mensaje original",
-    "messaggio originale",
-    "messaggio original",
-    "mensagem original",
-    "oorspronkelijk bericht",
-    "oorspronkelijk e-mailbericht",
-    "oprindelig meddelelse",
-    "oprindelig besked",
-    "original meddelelse",
-    "ursprungligt meddelande",
-    "originalmeddelande",
-    "opprinnelig melding",
-    "original melding",
-    "alkuperäinen viesti",
-    "původní zpráva",
-    "původní e-mail",
-    "oryginalna wiadomość",
-    "wiadomość oryginalna",
-    "исходное сообщение",
-    "оригинальное сообщение",
-    "原始邮件",
-    "原始郵件",
-    "元のメッセージ",
-    "eredeti üzenet",
-    "orijinal mesaj",
-    "originele bericht",
-];
-
-const FORWARD: &[&str] = &[
-    "forwarded message",
-    "forwarded mail",
-    "forwarded by",
-    "begin forwarded message",
-    "weitergeleitete nachricht",
-    "weitergeleitete mail",
-    "anfang der weitergeleiteten nachricht",
-    "anfang der weitergeleiteten e-mail",
-    "message transféré",
-    "message transmis",
-    "début du message transféré",
-    "début du message réexpédié",
-    "mensaje reenviado",
-    "inicio del mensaje reenviado",
-    "messaggio inoltrato",
-    "inizio messaggio inoltrato",
-    "mensagem encaminhada",
-    "mensagem reencaminhada",
-    "início da mensagem encaminhada",
-    "doorgestuurd bericht",
-    "begin doorgestuurd bericht",
-    "vidarebefordrat meddelande",
-    "vidarebefordrat brev",
-    "videresendt melding",
-    "videresendt meddelelse",
-    "start på videresendt besked",
-    "välitetty viesti",
-    "přeposlaná zpráva",
-    "przekazana wiadomość",
-    "wiadomość przekazana dalej",
-    "пересылаемое сообщение",
-    "пересланное сообщение",
-    "转发邮件",
-    "轉寄郵件",
-    "転送メッセージ",
-];
-
 static ABOVE_THIS_LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
         r"(?i)^[^\p{L}]{0,12}(?:please\s+)?(?:(?:reply|respond|write|type|antworte|bitte|répond|veuillez|responda|escriba|por favor)\b.{0,60}(?:above this line|oberhalb dieser (?:zeile|linie)|über dieser (?:zeile|linie)|au-dessus de cette ligne|(?:encima|arriba) de esta línea)|reply above)",
@@ -127,12 +45,13 @@ static ONE_LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// The kind of marker this line is, if it is one.
 pub fn marker(line: &str) -> Option<Marker> {
     let line = head(line, 200).trim();
-    let words = line.trim_matches(|c: char| c.is_whitespace() || "-–—_*=>#:：".contains(c));
-    if words.is_empty() || words.len() > 60 {
+    let bare = line.trim_matches(|c: char| c.is_whitespace() || "-–—_*=>#:：".contains(c));
+    // HTML to text glues the first field to it: `---- Original Message ----From: …`.
+    let bare = if line.starts_with("---") { bare.split("---").next().unwrap_or(bare) } else { bare };
+    if bare.is_empty() || bare.len() > 60 {
         return None;
     }
-    let words = words.to_lowercase();
-    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = bare.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
     let dashed = line.trim_start_matches([' ', '>', '*', '_']).starts_with(['-', '–', '—', '_', '=']);
     let closed = line.ends_with([':', '：']);
     if FORWARD.contains(&words.as_str()) && (dashed || closed) {
@@ -188,93 +107,21 @@ fn stamped(line: &str) -> bool {
 }
 
 fn key(line: &str) -> Option<Key> {
-    let line = head(line, 300).trim_start_matches(|c: char| c.is_whitespace() || "*_|".contains(c));
+    let is_frame = |c: char| c.is_whitespace() || "*_|".contains(c) || is_invisible(c);
+    let line = head(line, 300).trim_start_matches(is_frame);
     let (name, value) = line.split_once([':', '：'])?;
-    if name.len() > 40 {
+    if name.len() > 60 {
         return None;
     }
-    let name = name.trim_matches(|c: char| c.is_whitespace() || "*_".contains(c)).to_lowercase();
-    let empty = value.trim_matches(|c: char| c.is_whitespace() || "*_".contains(c)).is_empty();
-    let key = match name.as_str() {
-        "from"
-        | "von"
-        | "de"
-        | "expéditeur"
-        | "da"
-        | "van"
-        | "od"
-        | "från"
-        | "fra"
-        | "lähettäjä"
-        | "odesílatel"
-        | "отправитель"
-        | "от"
-        | "від"
-        | "发件人"
-        | "寄件者"
-        | "寄件人"
-        | "差出人"
-        | "送信者"
-        | "remitente"
-        | "mittente"
-        | "nadawca"
-        | "feladó"
-        | "kimden"
-        | "gönderen"
-        | "보낸 사람"
-        | "afzender"
-        | "absender"
-        | "remetente" => Key::From,
-        "sent"
-        | "date"
-        | "sent on"
-        | "date sent"
-        | "gesendet"
-        | "gesendet am"
-        | "datum"
-        | "envoyé"
-        | "envoyé le"
-        | "le"
-        | "date d'envoi"
-        | "enviado"
-        | "enviado el"
-        | "enviado em"
-        | "enviada em"
-        | "enviada"
-        | "fecha"
-        | "data"
-        | "inviato"
-        | "verzonden"
-        | "skickat"
-        | "sendt"
-        | "dato"
-        | "lähetetty"
-        | "päivämäärä"
-        | "päiväys"
-        | "odesláno"
-        | "wysłano"
-        | "data wysłania"
-        | "отправлено"
-        | "дата"
-        | "发送时间"
-        | "日期"
-        | "寄件日期"
-        | "傳送日期"
-        | "送信日時"
-        | "日付"
-        | "elküldve"
-        | "gönderildi"
-        | "보낸 날짜"
-        | "ngày" => Key::Date,
-        "to" | "an" | "à" | "a" | "para" | "aan" | "till" | "til" | "vastaanottaja" | "komu" | "do"
-        | "кому" | "收件人" | "收件者" | "宛先" | "destinataire" | "destinataires" | "destinatario"
-        | "cc" | "bcc" | "kopie" | "kopia" | "kopi" | "copie à" | "copie" | "reply-to" | "reply to"
-        | "répondre à" | "antwort an" | "risposta" | "抄送" | "címzett" | "kime" | "받는 사람"
-        | "empfänger" | "dw" | "копия" => Key::To,
-        "subject" | "betreff" | "objet" | "sujet" | "asunto" | "oggetto" | "assunto" | "onderwerp"
-        | "ämne" | "emne" | "aihe" | "předmět" | "temat" | "тема" | "主题" | "主旨" | "主題" | "件名"
-        | "tárgy" | "konu" | "제목" | "предмет" => Key::Subject,
-        _ => return None,
+    let name = name.trim_matches(is_frame).to_lowercase();
+    let empty = value.trim_matches(is_frame).is_empty();
+    let is_in = |names: &[&str]| names.contains(&name.as_str());
+    let key = match () {
+        () if is_in(words::FROM) => Key::From,
+        () if is_in(words::DATE) => Key::Date,
+        () if is_in(words::TO) => Key::To,
+        () if is_in(words::SUBJECT) => Key::Subject,
+        () => return None,
     };
     // An empty author or subject is a form to fill in; an empty recipient is undisclosed.
     (!empty || matches!(key, Key::To | Key::Subject | Key::Date)).then_some(key)

@@ -3,8 +3,10 @@
 //! and when everything looks quoted nothing is dropped: an empty request is the one wrong answer.
 
 mod attribution;
+mod banner;
 mod header_block;
 mod signature;
+mod words;
 
 use header_block::Marker;
 
@@ -23,6 +25,7 @@ const MAX_SCANNED: usize = 20_000;
 pub fn new_text(text: &str, context: Context) -> String {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let lines: Vec<&str> = text.split('\n').collect();
+    let lines = banner::without_banner(&lines).to_vec();
     let pieces = split(&lines);
     let whole = || trimmed(&lines);
     if !context.is_reply {
@@ -220,13 +223,20 @@ fn broken_off(before: Option<&Piece>, lines: &[&str]) -> bool {
     let line = line.trim();
     let link =
         line.ends_with(')') && (line.starts_with("(http") || line.starts_with('_') || !line.contains(' '));
-    let above = quote.last().map_or(0, |line| line.len());
-    let rest = above >= 60 && line.len() <= 30 && line.chars().next().is_some_and(char::is_lowercase);
-    link || rest
+    let above = quote.last().map_or("", |line| line.trim_end());
+    let room = if above.ends_with(['.', '!', '?', ':']) { 30 } else { 60 };
+    let is_rest =
+        above.len() >= 60 && line.len() <= room && line.chars().next().is_some_and(char::is_lowercase);
+    link || is_rest
 }
 
 fn trimmed(lines: &[&str]) -> String {
     lines.join("\n").trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}').to_owned()
+}
+
+/// Marks of writing direction and other characters without width.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{ad}')
 }
 
 /// The first `bytes` of a line, cut at a character: no pattern ever looks at more.
