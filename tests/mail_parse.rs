@@ -108,6 +108,27 @@ fn hostile_messages_cost_little() {
         ("uuencode", format!("{HEAD}text/plain\r\n\r\n{}", "begin 644 a\r\n#0V%T\r\n".repeat(100_000))),
         ("quotes", format!("{HEAD}text/plain\r\n\r\n{}", ">".repeat(1_000_000))),
         ("blank lines", format!("{HEAD}text/plain\r\n\r\n{}", "\r\n".repeat(500_000))),
+        (
+            "folds without blanks",
+            format!("Subject: a\r\n{}\r\nbody", format!("{}To: a\r\n", "b\r\n".repeat(62)).repeat(3_000)),
+        ),
+        (
+            "many large texts",
+            format!(
+                "{HEAD}multipart/mixed; boundary=b\r\n\r\n{}",
+                format!("--b\r\n\r\n{}", "> a b\r\n".repeat(5_000)).repeat(200)
+            ),
+        ),
+        (
+            "many large pages",
+            format!(
+                "{HEAD}multipart/mixed; boundary=b\r\n\r\n{}",
+                format!("--b\r\nContent-Type: text/html\r\n\r\n{}\r\n", "<p>a".repeat(5_000)).repeat(200)
+            ),
+        ),
+        ("markup in foreign markup", format!("{HEAD}text/html\r\n\r\n<svg><style>{}", "<b>".repeat(200_000))),
+        ("a template", format!("{HEAD}text/html\r\n\r\n<template>{}", "<div>".repeat(200_000))),
+        ("ends of nothing", format!("{HEAD}text/html\r\n\r\n{}", "<div></x></y>".repeat(50_000))),
         ("delimiters", format!("{HEAD}multipart/mixed; boundary=b\r\n\r\n{}", "--c\r\n".repeat(300_000))),
     ];
     for (name, raw) in cases {

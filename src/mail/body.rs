@@ -33,7 +33,15 @@ enum Place {
 
 /// Reads all parts; decodes no more than the limits allow.
 pub fn read(raw: &[u8], root: &Part, limits: &Limits) -> Content {
-    let mut reader = Reader { raw, limits, decoded: 0, has_body: false, content: Content::default() };
+    let mut reader = Reader {
+        raw,
+        limits,
+        decoded: 0,
+        room_for_text: limits.max_text,
+        room_for_html: limits.max_text,
+        has_body: false,
+        content: Content::default(),
+    };
     let readable = reader.part(root, Place::Top);
     let mut content = reader.content;
     let plain = readable.plain.filter(|text| !text.trim().is_empty());
@@ -56,6 +64,9 @@ struct Reader<'r> {
     raw: &'r [u8],
     limits: &'r Limits,
     decoded: u64,
+    /// What the text parts may still add to the text, and the HTML ones to the HTML.
+    room_for_text: usize,
+    room_for_html: usize,
     /// A text part was already taken as body: later ones with a file name are attachments.
     has_body: bool,
     content: Content,
@@ -90,7 +101,10 @@ impl Reader<'_> {
             self.content.attachments.push(attachments::describe(self.raw, part, size));
         }
         self.has_body = true;
-        let (text, is_cut) = text::read(part, body, self.limits.max_text);
+        let room =
+            if part.media_type == "text/html" { &mut self.room_for_html } else { &mut self.room_for_text };
+        let (text, is_cut) = text::read(part, body, *room);
+        *room = room.saturating_sub(text.len());
         self.decoded += text.len() as u64;
         if is_cut {
             self.problem("The text is very long; the end of it is only in the original.");

@@ -56,16 +56,21 @@ impl Block {
             } else if !is_mbox_line(bytes) {
                 // A fold without its blank is followed by another field; anything else is text.
                 let next = raw.get(next_line(raw, line.end, end)).unwrap_or_default();
-                let is_fold = if block.fields.is_empty() {
-                    starts_fields(raw, line.end, end)
+                let fold_end = if block.fields.is_empty() {
+                    starts_fields(raw, line.end, end).then_some(line.end)
+                } else if field_name(next).is_some() {
+                    Some(line.end)
                 } else {
-                    field_name(next).is_some() || well_known_follows(raw, line.end, end)
+                    next_well_known(raw, line.end, end)
                 };
-                if !is_fold {
+                let Some(fold_end) = fold_end else {
                     block.body = line.start;
                     return block;
-                }
-                block.extend_last(line.end);
+                };
+                block.extend_last(fold_end);
+                position = fold_end;
+                block.body = position;
+                continue;
             }
             position = line.end;
             block.body = position;
@@ -122,21 +127,21 @@ fn starts_fields(raw: &[u8], position: usize, end: usize) -> bool {
     [first, second].into_iter().all(|line| is_well_known(raw.get(line).unwrap_or_default()))
 }
 
-/// Whether a field that every mail has comes before the next blank line: then what stands between is a field
-/// whose folds lost their blanks (some filters write kilobytes of base64 so).
-fn well_known_follows(raw: &[u8], mut position: usize, end: usize) -> bool {
+/// Where a field that every mail has begins before the next blank line: what stands up to it is a field whose
+/// folds lost their blanks (some filters write kilobytes of base64 so).
+fn next_well_known(raw: &[u8], mut position: usize, end: usize) -> Option<usize> {
     for _ in 0..64 {
         let line = next_line(raw, position, end);
         let bytes = raw.get(line.clone()).unwrap_or_default();
         if bytes.trim_ascii().is_empty() || bytes.starts_with(b"--") {
-            return false;
+            return None;
         }
         if is_well_known(bytes) {
-            return true;
+            return Some(position);
         }
         position = line.end;
     }
-    false
+    None
 }
 
 fn is_well_known(line: &[u8]) -> bool {

@@ -19,7 +19,12 @@ pub enum Token<'h> {
 
 /// Cuts `html` into tokens. Comments, declarations, scripts and styles are left out.
 pub fn tokens(html: &str) -> Tokens<'_> {
-    Tokens { rest: html, has_end: true }
+    Tokens { rest: html, has_end: true, skips_raw_text: true }
+}
+
+/// The same, but the content of scripts, styles and the like is cut as well: more tokens than any parser sees.
+pub fn every_tag(html: &str) -> Tokens<'_> {
+    Tokens { skips_raw_text: false, ..tokens(html) }
 }
 
 /// See [`tokens`].
@@ -28,6 +33,7 @@ pub struct Tokens<'h> {
     rest: &'h str,
     /// A `>` may still come; looked for once, or a flood of `<a <a` would cost its square.
     has_end: bool,
+    skips_raw_text: bool,
 }
 
 impl<'h> Iterator for Tokens<'h> {
@@ -49,7 +55,7 @@ impl<'h> Iterator for Tokens<'h> {
                 },
                 Some(byte) if byte.is_ascii_alphabetic() => {
                     let Some((name, attributes)) = self.tag(tag) else { return Some(self.text(1)) };
-                    if is_raw_text(name) {
+                    if self.skips_raw_text && is_raw_text(name) {
                         self.skip_raw_text(name);
                         continue;
                     }
@@ -73,7 +79,8 @@ impl<'h> Tokens<'h> {
     fn skip_declaration(&mut self, tag: &'h str) {
         let end = match tag.strip_prefix("!--") {
             Some(comment) if comment.starts_with('>') => Some(4),
-            Some(comment) => comment.find("-->").map(|at| at + 6),
+            Some(comment) if comment.starts_with("->") => Some(5),
+            Some(comment) => end_of_comment(comment).map(|at| at + 3),
             None => tag.find('>').map(|at| at + 1),
         };
         self.rest = end.and_then(|end| tag.get(end..)).unwrap_or_default();
@@ -108,6 +115,19 @@ impl<'h> Tokens<'h> {
             from += at + 2;
         }
         self.rest = "";
+    }
+}
+
+/// Behind the first `-->`, or the `--!>` that browsers take for one.
+fn end_of_comment(comment: &str) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let at = from + comment.get(from..)?.find("--")?;
+        match comment.get(at + 2..)?.as_bytes() {
+            [b'>', ..] => return Some(at + 3),
+            [b'!', b'>', ..] => return Some(at + 4),
+            _ => from = at + 1,
+        }
     }
 }
 

@@ -30,7 +30,7 @@ pub struct Limits {
     pub max_headers: usize,
     /// Tags and texts of an HTML body; above, it is shown as text.
     pub max_html_nodes: usize,
-    /// One text part; what is longer stays in the original.
+    /// The text parts together, and the HTML parts together; what is longer stays in the original.
     pub max_text: usize,
 }
 

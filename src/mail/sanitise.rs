@@ -1,7 +1,7 @@
 //! HTML that a browser may show: nothing runs, nothing loads from outside, nothing hides or submits. A hostile
 //! document is refused before the HTML parser sees it, because building its tree is what costs.
 
-use super::html::{Token, pairs, tokens};
+use super::html::{Token, every_tag, pairs, tokens};
 use std::{borrow::Cow, collections::HashSet, sync::LazyLock};
 
 /// Real mail nests some forty deep (tables in tables); the parser's cost grows with depth.
@@ -40,12 +40,13 @@ fn safe_attribute<'v>(element: &str, attribute: &str, value: &'v str) -> Option<
     safe.then_some(Cow::Borrowed(value))
 }
 
-/// Counts what the parser would build: nodes, depth, and the formatting elements that it opens again in every
-/// block while they are not closed (`<font>` a thousand times, then `<p>` a thousand times makes a million).
+/// What the parser would build, counted before it does: nodes, depth, and the formatting elements that it opens again
+/// in every block while they are not closed (`<font>` a thousand times, then `<p>` a thousand times makes a million).
 fn is_affordable(html: &str, max_nodes: usize) -> bool {
-    let (mut nodes, mut depth, mut reopened) = (0usize, 0usize, 0usize);
-    let mut formatting = 0usize;
-    for token in tokens(html) {
+    let (mut nodes, mut reopened, mut formatting, mut bodies) = (0usize, 0usize, 0usize, 0usize);
+    let mut open: Vec<String> = Vec::new();
+    let tokens = if holds_other_markup(html) { every_tag(html) } else { tokens(html) };
+    for token in tokens {
         nodes += 1;
         match token {
             Token::Open { name, attributes } => {
@@ -53,22 +54,39 @@ fn is_affordable(html: &str, max_nodes: usize) -> bool {
                     return false;
                 }
                 let name = name.to_ascii_lowercase();
-                depth += usize::from(!is_void(&name) && !closes_itself(&name));
+                // Their attributes are gathered on one element, each compared with all before.
+                bodies += usize::from(matches!(name.as_str(), "html" | "body"));
                 formatting += usize::from(is_formatting(&name));
                 reopened += formatting;
+                if !is_void(&name) && !closes_itself(&name) {
+                    open.push(name);
+                }
             }
+            // The end of what is not open is nothing to the parser.
             Token::Close { name } => {
-                let name = name.to_ascii_lowercase();
-                depth = depth.saturating_sub(usize::from(!is_void(&name) && !closes_itself(&name)));
-                formatting = formatting.saturating_sub(usize::from(is_formatting(&name)));
+                if let Some(at) = open.iter().rposition(|one| one.eq_ignore_ascii_case(name)) {
+                    open.truncate(at);
+                    formatting =
+                        formatting.saturating_sub(usize::from(is_formatting(&name.to_ascii_lowercase())));
+                }
             }
             Token::Text(_) => reopened += formatting,
         }
-        if nodes > max_nodes || depth > MAX_DEPTH || reopened > max_nodes.saturating_mul(20) {
+        let is_too_much = nodes > max_nodes
+            || open.len() > MAX_DEPTH
+            || bodies > 20
+            || reopened > max_nodes.saturating_mul(20);
+        if is_too_much {
             return false;
         }
     }
     true
+}
+
+/// Within these the parser reads as markup what elsewhere is the text of a script or a style.
+fn holds_other_markup(html: &str) -> bool {
+    let html = html.to_ascii_lowercase();
+    ["<svg", "<math", "<template", "<select", "<frameset", "<plaintext"].iter().any(|tag| html.contains(tag))
 }
 
 fn is_void(name: &str) -> bool {
@@ -166,8 +184,15 @@ mod tests {
             format!("<p{attributes}>"),
             format!("{fonts}{}", "<p>x".repeat(2_000)),
             "<br>".repeat(200_000),
+            "<div></x></y>".repeat(20_000),
+            "<div><b></div>".repeat(20_000),
+            format!("<svg><script>{}", "<div>".repeat(20_000)),
+            format!("<template>{}", "<div>".repeat(20_000)),
+            format!("<!--x--!>{}", "<div>".repeat(20_000)),
+            format!("<!--->{}", "<div>".repeat(20_000)),
+            (0..20_000).map(|n| format!("<body a{n}=1>")).collect(),
         ] {
-            assert_eq!(sanitise(&html, 100_000), None);
+            assert_eq!(sanitise(&html, 100_000), None, "{:?}", html.get(..30));
         }
     }
 }

@@ -116,12 +116,16 @@ fn key(line: &str) -> Option<Key> {
     let name = name.trim_matches(is_frame).to_lowercase();
     let empty = value.trim_matches(is_frame).is_empty();
     let is_in = |names: &[&str]| names.contains(&name.as_str());
-    let key = match () {
-        () if is_in(words::FROM) => Key::From,
-        () if is_in(words::DATE) => Key::Date,
-        () if is_in(words::TO) => Key::To,
-        () if is_in(words::SUBJECT) => Key::Subject,
-        () => return None,
+    let key = if is_in(words::FROM) {
+        Key::From
+    } else if is_in(words::DATE) {
+        Key::Date
+    } else if is_in(words::TO) {
+        Key::To
+    } else if is_in(words::SUBJECT) {
+        Key::Subject
+    } else {
+        return None;
     };
     // An empty author or subject is a form to fill in; an empty recipient is undisclosed.
     (!empty || matches!(key, Key::To | Key::Subject | Key::Date)).then_some(key)
