@@ -70,6 +70,10 @@ fn check(mail: &Mail) {
         let name = attachment.name.as_str();
         assert!(!name.is_empty() && !name.contains(['/', '\\']) && name != ".." && name.len() < 256);
     }
+    for bounced in &mail.bounced {
+        let fields = [&bounced.recipient, &bounced.status, &bounced.message_id];
+        lines.extend(fields.into_iter().flatten().map(String::as_str));
+    }
     for line in lines {
         assert!(!line.contains(is_bad), "{line:?}");
     }
@@ -128,6 +132,7 @@ fn hostile_messages_cost_little() {
         ),
         ("markup in foreign markup", format!("{HEAD}text/html\r\n\r\n<svg><style>{}", "<b>".repeat(200_000))),
         ("a template", format!("{HEAD}text/html\r\n\r\n<template>{}", "<div>".repeat(200_000))),
+        ("half references", format!("{HEAD}text/html\r\n\r\n{}", "&".repeat(1_000_000))),
         ("ends of nothing", format!("{HEAD}text/html\r\n\r\n{}", "<div></x></y>".repeat(50_000))),
         ("delimiters", format!("{HEAD}multipart/mixed; boundary=b\r\n\r\n{}", "--c\r\n".repeat(300_000))),
     ];

@@ -149,7 +149,8 @@ fn finish(pending: &mut Pending, found: &mut Vec<Address>) {
 
 fn is_address(word: &str) -> bool {
     word.split_once('@').is_some_and(|(local, domain)| {
-        !local.is_empty() && !domain.is_empty() && !(local.contains("=?") && local.contains("?="))
+        let is_encoded = local.contains("=?") && local.contains("?=");
+        !(local.is_empty() || domain.is_empty() || is_encoded)
     })
 }
 

@@ -10,6 +10,9 @@ const MAX_DEPTH: usize = 200;
 /// The parser compares each attribute of a tag with all others.
 const MAX_ATTRIBUTES: usize = 200;
 
+/// Tables padded with `&nbsp;` come near one for each node.
+const MAX_REFERENCES_PER_NODE: usize = 4;
+
 /// Sanitises, or gives `None` when the document has more than `max_nodes` nodes or is built to be expensive.
 pub fn sanitise(html: &str, max_nodes: usize) -> Option<String> {
     is_affordable(html, max_nodes).then(|| super::clean::text(&CLEANER.clean(html).to_string()))
@@ -43,6 +46,10 @@ fn safe_attribute<'v>(element: &str, attribute: &str, value: &'v str) -> Option<
 /// What the parser would build, counted before it does: nodes, depth, and the formatting elements that it opens again
 /// in every block while they are not closed (`<font>` a thousand times, then `<p>` a thousand times makes a million).
 fn is_affordable(html: &str, max_nodes: usize) -> bool {
+    // Each is looked at as a character reference, at a cost that grows with the text before it.
+    if html.bytes().filter(|&byte| byte == b'&').count() > max_nodes.saturating_mul(MAX_REFERENCES_PER_NODE) {
+        return false;
+    }
     let (mut nodes, mut reopened, mut formatting, mut bodies) = (0usize, 0usize, 0usize, 0usize);
     let mut open: Vec<String> = Vec::new();
     let tokens = if holds_other_markup(html) { every_tag(html) } else { tokens(html) };
@@ -185,6 +192,7 @@ mod tests {
             format!("{fonts}{}", "<p>x".repeat(2_000)),
             "<br>".repeat(200_000),
             "<div></x></y>".repeat(20_000),
+            "&".repeat(400_001),
             "<div><b></div>".repeat(20_000),
             format!("<svg><script>{}", "<div>".repeat(20_000)),
             format!("<template>{}", "<div>".repeat(20_000)),

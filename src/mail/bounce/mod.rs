@@ -7,7 +7,7 @@ mod report;
 
 use mail_parser::{Message, MessageParser, PartType};
 
-use super::{Bounced, fields};
+use super::{Bounced, clean, fields};
 
 /// A report may name many recipients; a hostile one, any number.
 const MAX_RECIPIENTS: usize = 100;
@@ -90,7 +90,7 @@ fn address(written: &str) -> Option<String> {
         && !written.contains(|c: char| c.is_control() || "<>".contains(c))
         && (local.starts_with('"') || !local.contains(char::is_whitespace))
         && domain.chars().all(|c| c.is_alphanumeric() || "-._[]:".contains(c));
-    sound.then(|| format!("{local}@{domain}"))
+    sound.then(|| clean::token(&format!("{local}@{domain}")))
 }
 
 /// The Message-ID of the mail that came back: of the enclosed message, of its enclosed headers, or in the text.
@@ -117,7 +117,7 @@ fn original(message: &Message<'_>, text: &str) -> Option<String> {
         .or_else(|| prose::message_id(text))
         .or_else(|| texts.filter_map(prose::message_id).next())
         .or_else(|| prose::message_id(&unread(message)))
-        .map(|id| id.trim().trim_matches(['<', '>']).to_owned())
+        .map(|id| clean::token(&id).trim_matches(['<', '>']).to_owned())
         .filter(|id| !id.is_empty() && id.len() < 1_000)
 }
 

@@ -103,6 +103,14 @@ fn a_bounce_handed_on_as_an_attachment_is_none() {
 }
 
 #[test]
+fn nothing_invisible_comes_through() {
+    let fields = "Final-Recipient: rfc822; an\u{202e}n@candidates.test\nAction: failed\nStatus: 5.1.1";
+    let enclosed = WHOLE.replace("abc@", "a\u{16}b\u{202e}c@");
+    assert_eq!(brief(&report(fields, &enclosed)), ["ann@candidates.test 5.1.1 abc@firm.test"]);
+    assert_eq!(brief(&QMAIL.replace("abc@", "a\u{16}bc@")), ["ann@candidates.test 5.1.1 abc@firm.test"]);
+}
+
+#[test]
 fn every_pattern_compiles() {
     assert!(prose::every_pattern_compiles());
 }
