@@ -19,6 +19,8 @@ use crate::desk::bootstrap::open_vault;
 use crate::desk::runner::Threads;
 use crate::desk::trace::Trace;
 use crate::desk::{Desk, DeskError, Shared};
+use crate::erasures;
+use crate::indexer::Indexer;
 use crate::intake::alarm::{Alarm, Expiring, Watched};
 use crate::intake::classify::{Judge, RuleError};
 use crate::intake::numbering::RegisterNumbers;
@@ -219,8 +221,19 @@ impl Daemon {
             patience: Default::default(),
         };
         delivery.spawn(worker.run(stop_delivery.clone()));
+        if let Some(dir) = settings.audit_dir() {
+            let again = erasures::replay(&register.desk, &dir).await?;
+            if again > 0 {
+                tracing::warn!(
+                    keys = again,
+                    "a restored backup brought back what was erased; it is erased again"
+                );
+            }
+        }
         let sequencer = register.sequencer(&settings, &holder);
         delivery.spawn(sequencer.run(stop_delivery.clone()));
+        let indexer = Indexer { store: register.store.clone(), desk: register.desk.clone() };
+        delivery.spawn(indexer.run(stop_delivery.clone()));
         register.desk.run(settings_in_force("daemon.started", &settings)).await?;
         let timers = Timers {
             desk: register.desk.clone(),

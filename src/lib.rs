@@ -11,12 +11,15 @@
 //! - [`daemon`]: starts the parts, stops them in order.
 //! - [`delivery`]: from the outbox to SMTP.
 //! - [`desk`]: the one place where a case changes.
+//! - [`erasures`]: the journal of erasures outside the database.
+//! - [`indexer`]: indexes cases for search once they are committed.
 //! - [`intake`]: from raw mail to the desk: fetch, identity, trust, thread, classify.
 //! - [`letters`]: the words of what we send, in four languages.
 //! - [`logging`]: what the daemon tells its operator, and what it must never tell.
 //! - [`mail`]: what a mail is. Pure functions of bytes; knows no cases.
 //! - [`mailbox`]: where mail comes from (IMAP, Maildir), behind one trait.
 //! - [`oauth`]: access tokens for IMAP and SMTP.
+//! - [`search`]: the language of search: words, stems, questions. Pure.
 //! - [`sequencer`]: keeps the audit log's tree up with what is committed.
 //! - [`settings`]: TOML + environment + credentials → typed, validated settings.
 //! - [`store`]: the only code that speaks SQL.
@@ -31,12 +34,15 @@ pub mod commands;
 pub mod daemon;
 pub mod delivery;
 pub mod desk;
+pub mod erasures;
+pub mod indexer;
 pub mod intake;
 pub mod letters;
 pub mod logging;
 pub mod mail;
 pub mod mailbox;
 pub mod oauth;
+pub mod search;
 pub mod sequencer;
 pub mod settings;
 pub mod store;

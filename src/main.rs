@@ -194,6 +194,45 @@ enum Key {
         #[arg(default_value = "master.key")]
         path: PathBuf,
     },
+    /// Change to a new master key while the daemon runs; interrupted, it goes on where it was.
+    Rotate {
+        /// The file of the new key; made if it is not there.
+        #[arg(required_unless_present = "finish")]
+        path: Option<PathBuf>,
+        /// All daemons run with the new key: let the old one open nothing any more.
+        #[arg(long, conflicts_with = "path")]
+        finish: bool,
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Print how the keys stand.
+    Status {
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Verify that a file is a good copy of the master key in use.
+    VerifyCopy {
+        path: PathBuf,
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Have all cases indexed anew for search.
+    Reindex {
+        #[command(flatten)]
+        config: Config,
+    },
+}
+
+fn key(command: Key) -> ExitCode {
+    use commands::key;
+    match command {
+        Key::New { path } => key::new(&path),
+        Key::Rotate { path: Some(path), config, .. } => key::rotate(config.config.as_deref(), &path),
+        Key::Rotate { path: None, config, .. } => key::finish(config.config.as_deref()),
+        Key::Status { config } => key::show(config.config.as_deref()),
+        Key::VerifyCopy { path, config } => key::verify_copy(config.config.as_deref(), &path),
+        Key::Reindex { config } => key::reindex(config.config.as_deref()),
+    }
 }
 
 #[derive(Subcommand)]
@@ -282,7 +321,7 @@ fn main() -> ExitCode {
         Command::Directory(Directory::Import { path, config }) => {
             commands::directory::import(config.config.as_deref(), &path)
         }
-        Command::Key(Key::New { path }) => commands::key::new(&path),
+        Command::Key(command) => key(command),
         Command::Backup { file, begin: _, verify, config } => {
             let task = match (&file, &verify) {
                 (Some(file), _) => Task::Copy(file),

@@ -12,6 +12,7 @@ use crate::desk::register::ReleaseLease;
 use crate::desk::sequence::{LEASE, Sequence, checkpoint, kept};
 use crate::desk::witness::TellWitnesses;
 use crate::desk::{Desk, DeskError, Shared};
+use crate::erasures;
 use crate::store::{Store, Tx};
 
 /// How often waiting entries are looked for.
@@ -79,8 +80,10 @@ impl Sequencer {
             any = true;
         }
         if any && let Some(dir) = self.dir.clone() {
-            let shared = Arc::clone(&self.shared);
-            self.store.read(move |tx| keep(tx, &shared, &dir)).await?;
+            let (shared, kept) = (Arc::clone(&self.shared), dir.clone());
+            self.store.read(move |tx| keep(tx, &shared, &kept)).await?;
+            // Every erasure has an entry.
+            erasures::journal(&self.store, &self.desk, &dir).await?;
         }
         Ok(true)
     }

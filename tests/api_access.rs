@@ -99,6 +99,7 @@ const OPERATIONS: &[Operation] = &[
     operation("GET /readyz", Takes::Nothing, &[200]),
     operation("GET /metrics", Takes::Nothing, &[200]),
     operation("GET /api/v1/cases", Takes::Nothing, &[200]),
+    operation("GET /api/v1/search", Takes::Nothing, &[200]),
     with("POST /api/v1/cases", Takes::OpensCases, |_| new_case(), &[201]),
     operation("GET /api/v1/cases/{reference}", Takes::Case(Access::Stub), &[200]),
     with(
@@ -462,6 +463,7 @@ impl World {
         let reference = asked.case.reference.to_string();
         let filled = path
             .replace("{reference}", &reference)
+            .replace("/search", "/search?q=overtime")
             .replace("{id}", &id)
             .replace("{part}", &asked.part)
             .replace("{party}", &asked.party)

@@ -10,7 +10,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use super::errors::Everywhere;
 use super::{
     approvals, attachments, cases, grants, health, messages, metrics, on, outbox, parties, problem,
-    quarantine, register, resource, timeline, users,
+    quarantine, register, resource, search, timeline, users,
 };
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -31,7 +31,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         messages::list, messages::answer, messages::note, messages::show, messages::relocate,
         attachments::raw, attachments::attachment, parties::list, parties::add, parties::add_address,
         grants::list, grants::give, grants::end, grants::break_glass,
-        register::list, quarantine::list, quarantine::show, quarantine::release, quarantine::discard,
+        search::search, register::list, quarantine::list, quarantine::show, quarantine::release, quarantine::discard,
         outbox::list, outbox::retry, users::list, users::add, users::show, users::change, approvals::list, approvals::decide, users::disable, users::add_token, users::revoke,
         health::alive, health::ready, metrics::metrics
     ),

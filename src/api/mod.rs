@@ -20,6 +20,7 @@ mod problem;
 mod quarantine;
 mod reading;
 mod register;
+mod search;
 #[cfg(test)]
 mod tests;
 mod timeline;
@@ -157,6 +158,7 @@ fn app(
                 .wrap(from_fn(auth::guard))
                 .configure(cases::routes)
                 .configure(timeline::routes)
+                .configure(search::routes)
                 .configure(messages::routes)
                 .configure(attachments::routes)
                 .configure(parties::routes)

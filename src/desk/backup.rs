@@ -86,6 +86,7 @@ pub fn read_copy(tx: &mut dyn Tx, vault: &Vault) -> Result<BackupId, DeskError> 
 /// # Errors
 /// When the key is another one.
 pub fn vault_of_copy(tx: &mut dyn Tx, master: MasterKey) -> Result<Vault, DeskError> {
-    let keys = keys_of_copy(tx, &master)?.ok_or_else(|| StoreError::Unusable("it holds no keys".into()))?;
-    Ok(Vault::new(master, keys))
+    let keys = keys_of_copy(tx, &master)?;
+    let (purposes, generation) = keys.ok_or_else(|| StoreError::Unusable("it holds no keys".into()))?;
+    Ok(Vault::new(master, purposes).of_generation(generation))
 }

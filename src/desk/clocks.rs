@@ -120,6 +120,10 @@ impl Action for Tick {
         "clock.tick"
     }
 
+    fn leaves_entry(&self) -> bool {
+        false
+    }
+
     fn run(&self, cx: &mut Context<'_>) -> Result<usize, DeskError> {
         let due = cx.tx.due_timers(cx.now, AT_ONCE)?;
         for id in &due {

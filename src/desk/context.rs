@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::keys::other_of;
 use super::random;
 use super::sequence::entry_mac;
 use crate::audit;
@@ -88,7 +89,11 @@ impl Context<'_> {
 
     /// Makes the key of a new scope.
     pub fn new_scope(&mut self, id: &[u8], purpose: &str) -> Result<Key, DeskError> {
-        new_scope(self.tx, self.shared.vault.master(), id, purpose, self.now)
+        // During a change of the master key, what is new is wrapped by the new one already.
+        let ours = self.vault().generation();
+        let newest = self.tx.master_keys()?.into_iter().map(|row| row.generation).max().unwrap_or(ours);
+        let master = master_of(self.tx, &self.shared.vault, newest)?;
+        new_scope(self.tx, (&master, newest), id, purpose, self.now)
     }
 
     /// The key of a scope.
@@ -194,6 +199,12 @@ impl Context<'_> {
     pub fn advance(&mut self, case: &mut CaseRow) -> Result<(), DeskError> {
         case.version += 1;
         case.updated_at = case.updated_at.max(self.now);
+        // Words hashed under the key of standard cases are gone with the change that makes the case more than that.
+        let before = self.tx.case(case.id)?.map(|before| before.sensitivity);
+        if before.is_some_and(|before| before < case.sensitivity) {
+            self.tx.delete_words(case.id)?;
+        }
+        self.tx.queue_index(case.id, self.now)?;
         if self.tx.update_case(case)? { Ok(()) } else { Err(DeskError::Conflict) }
     }
 }
@@ -201,7 +212,7 @@ impl Context<'_> {
 /// Makes the key of a new scope.
 pub fn new_scope(
     tx: &mut dyn Tx,
-    master: &Key,
+    (master, generation): (&Key, i32),
     id: &[u8],
     purpose: &str,
     now: Moment,
@@ -214,14 +225,31 @@ pub fn new_scope(
         generation: 1,
         wrapped,
         created_at: now,
+        master: generation,
     })?;
     Ok(key)
+}
+
+/// The master key of a generation: the one in hand or, during a change, the one that it leads to.
+pub fn master_of(tx: &mut dyn Tx, vault: &Vault, generation: i32) -> Result<Key, DeskError> {
+    let ours = vault.generation();
+    if generation == ours {
+        return Ok(vault.master().clone());
+    }
+    let row = tx.master_keys()?.into_iter().find(|row| row.generation == ours);
+    other_of(vault.master(), row.as_ref())
+}
+
+/// Unwraps a key, whichever generation of the master key wraps it.
+pub fn open_key(tx: &mut dyn Tx, vault: &Vault, row: &KeyRow) -> Result<Key, DeskError> {
+    let place = Field { table: "vault_keys", id: &row.id, column: "wrapped" };
+    Ok(master_of(tx, vault, row.master)?.unwrap_key(&place, &row.wrapped)?)
 }
 
 /// Opens the key of a scope.
 pub fn scope(tx: &mut dyn Tx, vault: &Vault, id: &[u8]) -> Result<Key, DeskError> {
     let row = tx.key(id)?.ok_or(DeskError::NotFound)?;
-    Ok(vault.master().unwrap_key(&Field { table: "vault_keys", id, column: "wrapped" }, &row.wrapped)?)
+    open_key(tx, vault, &row)
 }
 
 /// The details of an audit entry, opened.

@@ -100,6 +100,7 @@ impl Context<'_> {
         self.tx.insert_case(&case)?;
         let sorted = What::Sorted { category: case.category.clone(), priority: case.priority };
         self.happened(&mut case, &[What::Happened(Happening::Received), sorted])?;
+        self.tx.queue_index(id, self.now)?;
         Ok(case)
     }
 

@@ -109,7 +109,7 @@ impl Action for Discard {
 
     fn run(&self, cx: &mut Context<'_>) -> Result<(), DeskError> {
         let row = unfiled(cx, &self.actor, self.message, &self.reason)?;
-        cx.tx.delete_key(row.id.as_bytes())?;
+        cx.tx.erase_key(row.id.as_bytes(), cx.now)?;
         cx.tx.update_message(&MessageRow { held: Some(Held::Discarded), ..row })?;
         let by = self.actor.user_id().map_or_else(|| "the system".into(), |user| format!("user {user}"));
         cx.tx.set_place_state(self.message, RegisterState::Discarded, &format!("discarded by {by}"))?;

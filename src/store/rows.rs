@@ -57,6 +57,22 @@ pub struct KeyRow {
     pub generation: i32,
     pub wrapped: Sealed,
     pub created_at: Moment,
+    /// The generation of the master key that wraps it.
+    pub master: i32,
+}
+
+/// A generation of the master key.
+#[derive(Clone, Debug, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = schema::master_keys, treat_none_as_null = true)]
+pub struct MasterKeyRow {
+    pub generation: i32,
+    /// A known text sealed by it.
+    pub proof: Sealed,
+    /// The generation before or after it, wrapped by it, while keys are being rewrapped.
+    pub other: Option<Sealed>,
+    pub created_at: Moment,
+    /// When an offline copy was last read and found good.
+    pub copy_verified_at: Option<Moment>,
 }
 
 #[derive(Clone, Debug, Queryable, Selectable, Insertable, AsChangeset)]

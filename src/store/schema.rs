@@ -9,6 +9,25 @@ table! {
         generation -> Integer,
         wrapped -> Binary,
         created_at -> BigInt,
+        master -> Integer,
+    }
+}
+
+table! {
+    erasures (id) {
+        id -> Binary,
+        at -> BigInt,
+        journalled -> Bool,
+    }
+}
+
+table! {
+    master_keys (generation) {
+        generation -> Integer,
+        proof -> Binary,
+        other -> Nullable<Binary>,
+        created_at -> BigInt,
+        copy_verified_at -> Nullable<BigInt>,
     }
 }
 
@@ -391,12 +410,28 @@ table! {
     }
 }
 
+table! {
+    search_words (hash, case_id) {
+        hash -> BigInt,
+        case_id -> Binary,
+    }
+}
+
+table! {
+    search_queue (case_id) {
+        case_id -> Binary,
+        at -> BigInt,
+    }
+}
+
 joinable!(party_addresses -> parties (party_id));
 joinable!(api_tokens -> users (user_id));
 joinable!(register -> folders (folder_id));
 
 allow_tables_to_appear_in_same_query!(
     vault_keys,
+    master_keys,
+    erasures,
     cases,
     case_links,
     parties,
@@ -420,6 +455,8 @@ allow_tables_to_appear_in_same_query!(
     audit_tree,
     audit_pending,
     audit_witnessed,
+    search_words,
+    search_queue,
     leases,
     idempotency,
     backups,

@@ -49,6 +49,8 @@ mod outbox;
 mod parties;
 #[path = "queries/register.rs"]
 mod register;
+#[path = "queries/search.rs"]
+mod search;
 #[path = "queries/threads.rs"]
 mod threads;
 #[path = "queries/users.rs"]

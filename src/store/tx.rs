@@ -6,14 +6,14 @@ use crate::case::{
     ApprovalId, BackupId, CaseId, Category, ConversationId, EntryId, FolderId, GrantId, MessageId, Moment,
     OutboxId, PartyId, PersonId, Priority, Reference, Sensitivity, Status, TokenId, User, UserId,
 };
-use crate::vault::LookupHash;
+use crate::vault::{LookupHash, Sealed};
 
 use super::StoreError;
 use super::rows::{
     ApiTokenRow, ApprovalRow, ApprovalState, BackupRow, CaseRow, ConversationRow, EntryRow, EventRow,
-    FolderRow, GrantRow, Held, IdempotencyRow, KeyRow, LinkRow, MessageRow, OutboxKind, OutboxRow,
-    OutboxState, PartyAddressRow, PartyRow, PersonAddressRow, PersonRow, RefreshTokenRow, RegisterRow,
-    RegisterState, ThreadPurpose, ThreadRow, TreeRow, UserRow, WallRow,
+    FolderRow, GrantRow, Held, IdempotencyRow, KeyRow, LinkRow, MasterKeyRow, MessageRow, OutboxKind,
+    OutboxRow, OutboxState, PartyAddressRow, PartyRow, PersonAddressRow, PersonRow, RefreshTokenRow,
+    RegisterRow, RegisterState, ThreadPurpose, ThreadRow, TreeRow, UserRow, WallRow,
 };
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -32,6 +32,7 @@ pub trait Tx:
     + Users
     + Directory
     + Audit
+    + Search
     + Leases
     + Backups
     + Begin
@@ -50,6 +51,7 @@ impl<T> Tx for T where
         + Users
         + Directory
         + Audit
+        + Search
         + Leases
         + Backups
         + Begin
@@ -78,7 +80,23 @@ pub trait Keys {
     fn insert_key(&mut self, row: &KeyRow) -> Result<()>;
     fn key(&mut self, id: &[u8]) -> Result<Option<KeyRow>>;
     fn key_for(&mut self, purpose: &str) -> Result<Option<KeyRow>>;
+    /// Removes a key that seals nothing any more.
     fn delete_key(&mut self, id: &[u8]) -> Result<()>;
+    /// Destroys a key, and with it all that it seals, for good: the journal will name it.
+    fn erase_key(&mut self, id: &[u8], at: Moment) -> Result<()>;
+    /// Destroyed keys that the journal outside the database does not name yet, oldest first.
+    fn unjournalled_erasures(&mut self, limit: i64) -> Result<Vec<(Vec<u8>, Moment)>>;
+    fn mark_journalled(&mut self, id: &[u8]) -> Result<()>;
+    /// Keys that another generation of the master key wraps.
+    fn keys_not_under(&mut self, master: i32, limit: i64) -> Result<Vec<KeyRow>>;
+    fn rewrap_key(&mut self, id: &[u8], wrapped: &Sealed, master: i32) -> Result<()>;
+    /// How many keys each generation wraps, oldest first.
+    fn count_keys(&mut self) -> Result<Vec<(i32, i64)>>;
+    /// Oldest first.
+    fn master_keys(&mut self) -> Result<Vec<MasterKeyRow>>;
+    fn put_master_key(&mut self, row: &MasterKeyRow) -> Result<()>;
+    /// Forgets the generations before this one, and what leads to them.
+    fn forget_master_keys_before(&mut self, generation: i32) -> Result<()>;
     fn refresh_token(&mut self, name: &str) -> Result<Option<RefreshTokenRow>>;
     /// Inserts or replaces.
     fn put_refresh_token(&mut self, row: &RefreshTokenRow) -> Result<()>;
@@ -99,6 +117,47 @@ pub struct CaseFilter {
     /// Continue after this row: (opened_at, id) of the last one shown.
     pub after: Option<(Moment, CaseId)>,
     pub limit: i64,
+}
+
+/// Which cases a search finds, words apart.
+#[derive(Clone, Debug)]
+pub struct SearchFilter {
+    pub base: CaseFilter,
+    pub opened_before: Option<Moment>,
+    pub opened_from: Option<Moment>,
+    /// Each is an address of a party.
+    pub from_addresses: Vec<LookupHash>,
+}
+
+pub trait Search {
+    /// Has the case indexed after commit.
+    fn queue_index(&mut self, case: CaseId, at: Moment) -> Result<()>;
+    /// Has every case indexed anew; how many.
+    fn queue_index_of_all(&mut self, at: Moment) -> Result<usize>;
+    fn queued_for_index(&mut self, limit: i64) -> Result<Vec<CaseId>>;
+    fn count_queued_for_index(&mut self) -> Result<i64>;
+    /// Takes the case off the queue; false when it is no more there.
+    fn unqueue_index(&mut self, case: CaseId) -> Result<bool>;
+    /// Replaces the case's words.
+    fn put_words(&mut self, case: CaseId, hashes: &[i64]) -> Result<()>;
+    /// The hashes of a case's words.
+    fn words_of(&mut self, case: CaseId) -> Result<Vec<i64>>;
+    fn delete_words(&mut self, case: CaseId) -> Result<()>;
+    /// The cases under any of these hashes, sorted; `None` when there are more than `most`.
+    fn cases_with_any(&mut self, hashes: &[i64], most: i64) -> Result<Option<Vec<CaseId>>>;
+    /// Which of these words are there.
+    fn which_words(&mut self, words: &[(i64, CaseId)]) -> Result<Vec<(i64, CaseId)>>;
+    /// The cases above standard whose content the caller may read, with language and key of each.
+    fn guarded_keys(&mut self, filter: &SearchFilter) -> Result<Vec<(CaseId, String, KeyRow)>>;
+    /// The newest of these cases that the caller's list shows and that have one of the hashes of each word.
+    fn find_among(
+        &mut self,
+        filter: &SearchFilter,
+        ids: &[CaseId],
+        words: &[Vec<i64>],
+    ) -> Result<Vec<CaseRow>>;
+    /// The newest cases that the caller's list shows and that have one of the hashes of each word.
+    fn find_newest(&mut self, filter: &SearchFilter, words: &[Vec<i64>]) -> Result<Vec<CaseRow>>;
 }
 
 pub trait Cases {

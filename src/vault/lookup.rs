@@ -11,6 +11,7 @@ use super::seal::Key;
 pub struct LookupHash([u8; 32]);
 
 /// Makes look-up hashes.
+#[derive(Clone)]
 pub struct Lookup {
     mac: Hmac<Sha256>,
 }
@@ -58,6 +59,14 @@ impl Lookup {
     }
 }
 
+impl Key {
+    /// Hashes of the words of a scope, by a key that only the scope's own gives: gone when that is.
+    #[must_use]
+    pub fn words(&self) -> Lookup {
+        Lookup::new(Self::from_bytes(*Lookup::new(self.clone()).hash("words of a scope", &[]).as_stored()))
+    }
+}
+
 /// HMAC takes keys of a whole block, padded with zeros (RFC 2104).
 fn padded(key: &Key) -> hmac::digest::Key<Hmac<Sha256>> {
     let mut block = hmac::digest::Key::<Hmac<Sha256>>::default();
@@ -69,6 +78,12 @@ impl LookupHash {
     #[must_use]
     pub fn from_stored(bytes: [u8; 32]) -> Self {
         Self(bytes)
+    }
+    /// The first 64 bits, where rows are many and a rare false hit does no harm.
+    #[must_use]
+    pub fn short(&self) -> i64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        i64::from_be_bytes([a, b, c, d, e, f, g, h])
     }
     #[must_use]
     pub fn as_stored(&self) -> &[u8; 32] {

@@ -16,6 +16,8 @@ pub use seal::{Field, Key, Opened, SealError, Sealed};
 pub struct Purposes {
     /// Equality look-ups.
     pub lookup: Key,
+    /// Words of standard cases.
+    pub index: Key,
     /// Authenticates rows of the audit log.
     pub log_rows: Key,
     /// Signs the audit log's checkpoints.
@@ -28,14 +30,21 @@ impl Purposes {
     /// # Errors
     /// When the system has no randomness to give.
     pub fn generate() -> Result<Self, SealError> {
-        Ok(Self { lookup: Key::generate()?, log_rows: Key::generate()?, log_signing: Key::generate()? })
+        Ok(Self {
+            lookup: Key::generate()?,
+            index: Key::generate()?,
+            log_rows: Key::generate()?,
+            log_signing: Key::generate()?,
+        })
     }
 }
 
 /// The keys a running daemon holds: everything else is unwrapped when needed and forgotten.
 pub struct Vault {
     master: MasterKey,
+    generation: i32,
     lookup: Lookup,
+    index: Lookup,
     log_rows: Lookup,
     log_signing: Key,
 }
@@ -44,8 +53,21 @@ impl Vault {
     /// A vault over `master`, with the keys that the database keeps wrapped.
     #[must_use]
     pub fn new(master: MasterKey, purposes: Purposes) -> Self {
-        let Purposes { lookup, log_rows, log_signing } = purposes;
-        Self { master, lookup: Lookup::new(lookup), log_rows: Lookup::new(log_rows), log_signing }
+        let Purposes { lookup, index, log_rows, log_signing } = purposes;
+        let (lookup, index, log_rows) = (Lookup::new(lookup), Lookup::new(index), Lookup::new(log_rows));
+        Self { master, generation: 1, lookup, index, log_rows, log_signing }
+    }
+
+    /// The same vault, its master key of another generation than the first.
+    #[must_use]
+    pub fn of_generation(self, generation: i32) -> Self {
+        Self { generation, ..self }
+    }
+
+    /// How often the master key was changed before, plus one.
+    #[must_use]
+    pub fn generation(&self) -> i32 {
+        self.generation
     }
 
     /// The master key, which wraps scope keys.
@@ -58,6 +80,12 @@ impl Vault {
     #[must_use]
     pub fn lookup(&self) -> &Lookup {
         &self.lookup
+    }
+
+    /// Keyed hashes of the words of standard cases.
+    #[must_use]
+    pub fn index(&self) -> &Lookup {
+        &self.index
     }
 
     /// Keyed hashes that authenticate rows of the audit log.

@@ -67,7 +67,7 @@ impl Office {
         let master = MasterKey::create(&dir.path().join("master.key")).unwrap();
         let vault = Vault::new(master, Purposes::generate().unwrap());
         let mut writer = store.writer().unwrap();
-        new_scope(writer.tx(), vault.master(), DIRECTORY, "directory", Moment::now()).unwrap();
+        new_scope(writer.tx(), (vault.master(), 1), DIRECTORY, "directory", Moment::now()).unwrap();
         drop(writer);
         let mut settings = Settings::default();
         let mailbox =

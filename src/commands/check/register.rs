@@ -107,9 +107,10 @@ fn content(found: &mut Found, report: &mut Report) {
     let counted = found.read(|tx| {
         let people = tx.people()?.iter().filter(|person| person.active).count();
         let users = tx.users()?.iter().filter(|user| user.disabled_at.is_none()).count();
-        Ok::<_, DeskError>((people, users, tx.last_verified_backup()?))
+        let copied = tx.master_keys()?.iter().any(|row| row.copy_verified_at.is_some());
+        Ok::<_, DeskError>((people, users, tx.last_verified_backup()?, copied))
     });
-    let (people, users, backup) = match counted {
+    let (people, users, backup, copied) = match counted {
         Ok(Some(counted)) => counted,
         Ok(None) => return,
         Err(error) => return report.wrong("register", &error.to_string()),
@@ -127,6 +128,15 @@ fn content(found: &mut Found, report: &mut Report) {
             "none, so nobody can use the API; run `caseward user add NAME --role ROLE --token`",
         ),
         users => report.fine("users", &format!("{users}")),
+    }
+    if copied {
+        report.fine("master key", "an offline copy was verified");
+    } else {
+        report.note(
+            "master key",
+            "no offline copy was verified yet, and without the key nothing can be read again; keep one and run \
+             `caseward key verify-copy FILE`",
+        );
     }
     match backup {
         None => {

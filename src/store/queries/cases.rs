@@ -79,10 +79,10 @@ impl Cases for Conn {
     }
 }
 
-type Condition = Box<dyn BoxableExpression<cases::table, Db, SqlType = Bool>>;
+pub(super) type Condition = Box<dyn BoxableExpression<cases::table, Db, SqlType = Bool>>;
 
 /// The cases on which `access` gives more than `none`. Stubs are listed too; what they show is up to the caller.
-fn visible(filter: &CaseFilter) -> Condition {
+pub(super) fn visible(filter: &CaseFilter) -> Condition {
     let user = &filter.visible_to;
     let granted = grants::table
         .filter(grants::user_id.eq(user.id))
