@@ -33,6 +33,7 @@ fn main() -> Result<(), DeskError> {
         roles: [Role::Agent, Role::Lead].into_iter().collect(),
         teams: vec!["mine".into()],
         entities: vec!["mine".into()],
+        office: None,
     };
     let mut writer = store.writer()?;
     fill(writer.tx(), &vault, "mine", 0)?;

@@ -75,7 +75,7 @@ async fn a_person_starts_extends_and_fulfils_a_statutory_clock_with_proof() {
     let deed = |case: &CaseRow, deed: Deed, reason: &str| MoveClock {
         actor: system(),
         case: case.id,
-        base: Base::Version(case.version),
+        version: case.version,
         pack: "gdpr-access".into(),
         deed,
         reason: reason.into(),

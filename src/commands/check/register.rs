@@ -106,7 +106,7 @@ pub fn compare(whose: &str, their: Moment, now: Moment, report: &mut Report) {
 fn content(found: &mut Found, report: &mut Report) {
     let counted = found.read(|tx| {
         let people = tx.people()?.iter().filter(|person| person.active).count();
-        let users = tx.users()?.iter().filter(|user| user.disabled_at.is_none()).count();
+        let users = tx.users(None, i64::MAX)?.iter().filter(|user| user.disabled_at.is_none()).count();
         let copied = tx.master_keys()?.iter().any(|row| row.copy_verified_at.is_some());
         Ok::<_, DeskError>((people, users, tx.last_verified_backup()?, copied))
     });
