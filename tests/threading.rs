@@ -12,7 +12,9 @@
 mod support;
 
 use caseward::case::{Actor, CaseId, MessageKind, Reference, Sensitivity, Status, Trust};
+use caseward::desk::answer::Answer;
 use caseward::desk::change::{Base, Change, Changes};
+use caseward::desk::hold::Release;
 use caseward::desk::receive::Became;
 use caseward::store::rows::{CaseRow, Held, LinkRow, RegisterState};
 use proptest::test_runner::{Config, TestRunner};
@@ -31,6 +33,7 @@ on_both! {
     a_better_copy_of_bulk_mail_opens_a_case => better_bulk;
     what_people_worked_on_is_not_undone => worked_on;
     automatic_mail_joins_by_the_same_rules => automatic;
+    who_is_answered_may_answer => released;
 }
 
 const ANNA: &str = "anna@candidates.test";
@@ -450,6 +453,37 @@ async fn automatic(database: Database) {
         assert_eq!(intake.case(known.case.id).await.status, Status::Closed, "{what}: it opens nothing");
         assert_eq!(intake.sent(known.case.id).await.len(), 1, "{what}: it is not answered");
     }
+    intake.register.close().await;
+}
+
+/// A mail released from quarantine has a reporter whom nobody confirmed. HR answers, and the answer to that joins.
+async fn released(database: Database) {
+    let intake = Intake::open(database, |_| {}).await;
+    let first = unique("held");
+    let mut arrived = intake.prepare(0, &mail(&first, ANNA, "My payslip", ""), true);
+    arrived.quarantine = Some("a test");
+    let held = intake.take_in(arrived).await;
+    assert_eq!(held.state, RegisterState::Quarantined);
+    let release =
+        Release { actor: Actor::System, message: held.message.unwrap(), reason: "It is fine.".into() };
+    let case = intake.register.desk.run(release).await.expect("released");
+    let early = mail(&unique("early"), ANNA, "x", &format!("In-Reply-To: <{first}@mail.test>\n"));
+    assert!(intake.arrive(&proved(&early)).await.opened, "nobody has confirmed her yet");
+    let answer = Answer {
+        actor: Actor::System,
+        case,
+        version: None,
+        party: None,
+        text: "We look into it.".into(),
+        attachments: Vec::new(),
+    };
+    intake.register.desk.run(answer).await.expect("answered");
+    let told = header(&intake.sent(case).await[0], "Message-ID");
+    let reply = |from: &str| mail(&unique("reply"), from, "Re:", &format!("In-Reply-To: {told}\n"));
+    assert!(intake.arrive(&failed(&reply(ANNA))).await.opened, "forged");
+    assert!(intake.arrive(&reply(ANNA)).await.opened, "not proved");
+    assert!(intake.arrive(&proved(&reply(BOB))).await.opened, "not whom we wrote to");
+    assert_eq!(intake.arrive(&proved(&reply(ANNA))).await.case, Some(case));
     intake.register.close().await;
 }
 

@@ -8,7 +8,7 @@ use super::runner::Action;
 use super::view::View;
 use crate::case::access::{Sight, unfiled as unfiled_sight};
 use crate::case::{Actor, CaseId, Category, Channel, MessageId, Part, Priority, Sensitivity};
-use crate::store::rows::{Held, MessageRow, RegisterState};
+use crate::store::rows::{Held, MessageRow, RegisterState, ThreadPurpose, ThreadRow};
 use crate::vault::Record;
 
 /// Keeps a mail outside any case, under a key of its own.
@@ -90,6 +90,17 @@ impl Action for Release {
         };
         let conversation = cx.add_party(&case, &party, &view.subject, &row.mailbox)?;
         cx.refile(row, &case, conversation.id)?;
+        if let Some(id) = &view.message_id {
+            cx.tx.insert_thread(&ThreadRow {
+                hash: cx.vault().lookup().message_id(id),
+                purpose: ThreadPurpose::Stored,
+                message_id: self.message,
+                case_id: case.id,
+                conversation_id: conversation.id,
+                recipient: None,
+                expires_at: None,
+            })?;
+        }
         cx.tx.set_place_state(self.message, RegisterState::TakenIn, "released")?;
         let details = serde_json::json!({ "message": self.message.to_string(), "reason": self.reason });
         cx.record(&self.actor, "mail.released", Some(&case), &details)?;

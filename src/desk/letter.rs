@@ -90,7 +90,14 @@ pub(super) fn conversation_for(
             continue;
         }
         let case = surviving(cx, one.case)?;
-        let Some(conversation) = own_conversation(cx, case, from)? else { continue };
+        // Whom HR wrote to is who HR means, even if the address was never confirmed otherwise.
+        let written_to =
+            strong && result == AuthResult::Pass && one.recipient.is_some() && one.recipient == from.hash;
+        let found = match one.conversation.filter(|_| written_to) {
+            Some(conversation) => cx.tx.conversation(conversation)?,
+            None => own_conversation(cx, case, from)?,
+        };
+        let Some(conversation) = found.filter(|conversation| conversation.case_id == case) else { continue };
         let Some(case) = cx.tx.case(case)? else { continue };
         let doubt =
             (result != AuthResult::Pass).then_some("the sender is not proved; joined by our own token");

@@ -17,6 +17,8 @@ pub struct Evidence {
     pub message: Option<MessageId>,
     /// None for a reference in the subject.
     pub purpose: Option<ThreadPurpose>,
+    /// Whom we wrote to, where it is ours.
+    pub recipient: Option<LookupHash>,
 }
 
 /// How many Message-IDs of a References header are looked up: the newest are at its end (RFC 5322 section 3.6.4).
@@ -56,6 +58,7 @@ pub fn evidence(
                     conversation: Some(conversation.id),
                     message: None,
                     purpose: None,
+                    recipient: None,
                 },
             );
         }
@@ -91,6 +94,7 @@ fn add(
                     conversation: Some(row.conversation_id),
                     message: Some(row.message_id),
                     purpose: Some(purpose),
+                    recipient: row.recipient,
                 },
             );
         }
