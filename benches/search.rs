@@ -76,7 +76,7 @@ fn words(number: u64) -> Vec<String> {
     let mut words: Vec<_> =
         (0..WORDS).map(|word| format!("w{}", (number * 31 + word * word * 17) % 20_000)).collect();
     for (every, word) in [(2, "half"), (10, "tenth"), (1_000, "thousandth")] {
-        if number % every == 0 {
+        if number.is_multiple_of(every) {
             words.push(word.into());
         }
     }

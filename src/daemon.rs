@@ -16,6 +16,7 @@ use crate::case::Moment;
 use crate::delivery::worker::Worker;
 use crate::delivery::{Login, SendError, Transport};
 use crate::desk::bootstrap::open_vault;
+use crate::desk::people::OpenedRoster;
 use crate::desk::runner::Threads;
 use crate::desk::trace::Trace;
 use crate::desk::{Desk, DeskError, Shared};
@@ -100,6 +101,7 @@ impl Register {
             vault,
             letters,
             calendars,
+            roster: OpenedRoster::default(),
             settings: std::sync::RwLock::new(Arc::new(settings.clone())),
             clock,
             committed: tokio::sync::Notify::new(),

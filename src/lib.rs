@@ -11,6 +11,7 @@
 //! - [`daemon`]: starts the parts, stops them in order.
 //! - [`delivery`]: from the outbox to SMTP.
 //! - [`desk`]: the one place where a case changes.
+//! - [`directory`]: the people: the list, reporting lines, names.
 //! - [`erasures`]: the journal of erasures outside the database.
 //! - [`indexer`]: indexes cases for search once they are committed.
 //! - [`intake`]: from raw mail to the desk: fetch, identity, trust, thread, classify.
@@ -34,6 +35,7 @@ pub mod commands;
 pub mod daemon;
 pub mod delivery;
 pub mod desk;
+pub mod directory;
 pub mod erasures;
 pub mod indexer;
 pub mod intake;

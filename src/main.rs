@@ -179,9 +179,12 @@ enum User {
 
 #[derive(Subcommand)]
 enum Directory {
-    /// Replace the list by a CSV file.
+    /// Show what a CSV file would change in the list, and replace the list by it.
     Import {
         path: PathBuf,
+        /// Change it without asking; without a terminal nothing is changed otherwise.
+        #[arg(long)]
+        apply: bool,
         #[command(flatten)]
         config: Config,
     },
@@ -318,8 +321,8 @@ fn main() -> ExitCode {
             let new = commands::user::New { login, name, email, roles, teams, entities, token };
             commands::user::add(config.config.as_deref(), new)
         }
-        Command::Directory(Directory::Import { path, config }) => {
-            commands::directory::import(config.config.as_deref(), &path)
+        Command::Directory(Directory::Import { path, apply, config }) => {
+            commands::directory::import(config.config.as_deref(), &path, apply)
         }
         Command::Key(command) => key(command),
         Command::Backup { file, begin: _, verify, config } => {

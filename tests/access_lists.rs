@@ -15,6 +15,7 @@ use std::sync::Mutex;
 
 use caseward::case::access::{Access, Standing, access};
 use caseward::case::actor::{Office, Role};
+use caseward::case::wall::Bar;
 use caseward::case::{
     CaseId, Category, Channel, EntryId, FolderId, GrantId, MessageId, Moment, OutboxId, Priority, Reference,
     Roles, Sensitivity, Status, User, UserId,
@@ -193,8 +194,15 @@ fn prove(tx: &mut dyn Tx, world: &World, limit: i64) -> Result<(), TestCaseError
         }
         for who in &matter.walls {
             let user_id = users[*who].id;
-            tx.insert_wall(&WallRow { case_id: row.id, user_id, at: NOW, key: sealed(), reason: sealed() })
-                .expect("a wall");
+            tx.put_wall(&WallRow {
+                case_id: row.id,
+                user_id,
+                at: NOW,
+                key: sealed(),
+                reason: sealed(),
+                bar: Bar::Walled,
+            })
+            .expect("a wall");
         }
         rows.push(row);
     }

@@ -15,10 +15,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use caseward::case::access::{
-    Access, Sight, Standing, access, administers, assigns, breaks_glass, gives_grant, opens_cases, outgoing,
-    sees_approvals, unfiled,
+    Access, Sight, Standing, access, administers, assigns, breaks_glass, decides_walls, gives_grant,
+    opens_cases, outgoing, sees_approvals, unfiled,
 };
 use caseward::case::actor::Role;
+use caseward::case::wall::Bar;
 use caseward::case::{
     Actor, CaseId, Category, Channel, MessageId, Moment, OutboxId, Priority, Sensitivity, User, UserId,
 };
@@ -44,6 +45,10 @@ enum Takes {
     /// To give somebody else a grant.
     Granting,
     Glass,
+    /// To know who is kept from a case.
+    SeesWalls,
+    /// To decide who is kept from a case.
+    DecidesWalls,
     /// To know of mail in no case.
     Unfiled(Sight),
     OpensCases,
@@ -77,7 +82,15 @@ struct Asked {
 
 impl Operation {
     fn is_about_a_case(&self) -> bool {
-        matches!(self.takes, Takes::Case(_) | Takes::Granting | Takes::Glass | Takes::Outgoing)
+        matches!(
+            self.takes,
+            Takes::Case(_)
+                | Takes::Granting
+                | Takes::Glass
+                | Takes::SeesWalls
+                | Takes::DecidesWalls
+                | Takes::Outgoing
+        )
     }
 }
 
@@ -144,6 +157,14 @@ const OPERATIONS: &[Operation] = &[
         &[201],
     ),
     operation("DELETE /api/v1/cases/{reference}/grants/{grant}", Takes::Granting, &[204]),
+    operation("GET /api/v1/cases/{reference}/walls", Takes::SeesWalls, &[200]),
+    with(
+        "POST /api/v1/cases/{reference}/walls",
+        Takes::DecidesWalls,
+        |asked| json!({ "user": asked.other.to_string(), "reason": "they are related" }),
+        &[204],
+    ),
+    with("POST /api/v1/cases/{reference}/walls/{user}/lift", Takes::DecidesWalls, |_| reason(), &[204]),
     operation("GET /api/v1/messages/{id}", Takes::Case(Access::Read), &[200]),
     operation("GET /api/v1/messages/{id}/raw", Takes::Case(Access::Read), &[200]),
     operation("GET /api/v1/messages/{id}/attachments/{part}", Takes::Case(Access::Read), &[200]),
@@ -176,7 +197,7 @@ const OPERATIONS: &[Operation] = &[
     operation("GET /api/v1/approvals", Takes::Approvals, &[200]),
     // There is no such change.
     with("POST /api/v1/approvals/{id}/decision", Takes::Approvals, |_| json!({ "approve": true }), &[404]),
-    // These two change what the asked sees, so they come last.
+    // These change what the asked sees, so they come last.
     with(
         "POST /api/v1/messages/{id}/move",
         Takes::Case(Access::Work),
@@ -190,6 +211,7 @@ const OPERATIONS: &[Operation] = &[
         // Who reads it as it is needs none.
         &[201, 422],
     ),
+    with("POST /api/v1/cases/{reference}/recuse", Takes::Case(Access::Stub), |_| reason(), &[204]),
 ];
 
 fn new_case() -> Value {
@@ -417,8 +439,15 @@ impl World {
     /// Written past the desk: nothing there makes walls yet.
     async fn wall(&self, case_id: CaseId, user_id: UserId) {
         let sealed = || Sealed::from_stored(vec![0]);
-        let row = WallRow { case_id, user_id, at: Moment::default(), key: sealed(), reason: sealed() };
-        self.write(move |tx| tx.insert_wall(&row)).await;
+        let row = WallRow {
+            case_id,
+            user_id,
+            at: Moment::default(),
+            key: sealed(),
+            reason: sealed(),
+            bar: Bar::Walled,
+        };
+        self.write(move |tx| tx.put_wall(&row)).await;
     }
 
     async fn write(
@@ -468,6 +497,7 @@ impl World {
             .replace("{part}", &asked.part)
             .replace("{party}", &asked.party)
             .replace("{grant}", &asked.grant)
+            .replace("{user}", &asked.other.to_string())
             .replace("{token}", &asked.approval);
         let version = if path.contains("/users/") { 2 } else { asked.case.version };
         let version = format!("\"{version}\"");
@@ -528,6 +558,19 @@ impl World {
                     })
                     .await;
                 if have == Access::None { Expected::Missing } else { by(may) }
+            }
+            Takes::SeesWalls | Takes::DecidesWalls => {
+                let (have, may) = self
+                    .stands(user, case, |user, standing| {
+                        (access(user, standing), decides_walls(user, standing))
+                    })
+                    .await;
+                let sees = matches!(operation.takes, Takes::SeesWalls);
+                match have {
+                    _ if may => Expected::Done,
+                    Access::None => Expected::Missing,
+                    _ => by(sees),
+                }
             }
             Takes::Glass => {
                 let (have, may) = self

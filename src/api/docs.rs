@@ -10,7 +10,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use super::errors::Everywhere;
 use super::{
     approvals, attachments, cases, grants, health, messages, metrics, on, outbox, parties, problem,
-    quarantine, register, resource, search, timeline, users,
+    quarantine, register, resource, search, timeline, users, walls,
 };
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -33,6 +33,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         grants::list, grants::give, grants::end, grants::break_glass,
         search::search, register::list, quarantine::list, quarantine::show, quarantine::release, quarantine::discard,
         outbox::list, outbox::retry, users::list, users::add, users::show, users::change, approvals::list, approvals::decide, users::disable, users::add_token, users::revoke,
+        walls::list, walls::raise, walls::recuse, walls::lift,
         health::alive, health::ready, metrics::metrics
     ),
     components(schemas(problem::ProblemBody)),

@@ -25,6 +25,7 @@ mod search;
 mod tests;
 mod timeline;
 mod users;
+mod walls;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -168,6 +169,7 @@ fn app(
                 .configure(grants::routes)
                 .configure(users::routes)
                 .configure(approvals::routes)
+                .configure(walls::routes)
                 .default_service(web::to(nothing_here)),
         )
         .default_service(web::to(nothing_here))

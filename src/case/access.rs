@@ -68,6 +68,12 @@ pub fn gives_grant(user: &User, case: &Standing<'_>, to: UserId) -> bool {
     assigns(user, case) && to != user.id
 }
 
+/// Whether `user` raises and lifts walls of the case: who assigns it, and the guardian.
+#[must_use]
+pub fn decides_walls(user: &User, case: &Standing<'_>) -> bool {
+    assigns(user, case) || (user.office == Some(Office::Guardian) && !case.walled)
+}
+
 /// Whether `user` may break the glass: leads and auditors who know of the case. Never through a wall.
 #[must_use]
 pub fn breaks_glass(user: &User, case: &Standing<'_>) -> bool {

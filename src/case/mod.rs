@@ -9,6 +9,7 @@ pub mod kinds;
 pub mod model;
 pub mod moment;
 pub mod reference;
+pub mod wall;
 pub mod working_time;
 
 pub use actor::{Actor, Roles, User};

@@ -16,6 +16,7 @@ use jiff::{Span, Timestamp};
 use super::user::{New, add_to};
 use crate::case::{Moment, actor::Role};
 use crate::daemon::{Daemon, Register, StartError};
+use crate::directory::list;
 use crate::logging;
 use crate::settings::{MailboxSettings, Secret, Settings, Team};
 use crate::store::StoreError;
@@ -124,7 +125,7 @@ fn settings(dir: &Path, listen: SocketAddr) -> Settings {
 /// Fills the directory and adds the three users; their tokens, one `name token` a line.
 async fn people(register: &Register, settings: &Settings) -> Result<String, StartError> {
     let csv = DEMO.get_file("people.csv").map_or(&[][..], include_dir::File::contents);
-    let people = super::directory::read(csv).map_err(StartError::Other)?;
+    let people = list::read(csv).map_err(StartError::Other)?;
     let mut entities: Vec<String> = people.iter().map(|person| person.legal_entity.clone()).collect();
     entities.sort();
     entities.dedup();
@@ -280,9 +281,6 @@ mod tests {
     #[test]
     fn there_are_forty_mails_and_the_people_can_be_read() {
         assert_eq!(DEMO.get_dir("mails").unwrap().files().count(), 40);
-        assert!(
-            super::super::directory::read(DEMO.get_file("people.csv").unwrap().contents()).unwrap().len()
-                > 30
-        );
+        assert!(list::read(DEMO.get_file("people.csv").unwrap().contents()).unwrap().len() > 30);
     }
 }

@@ -1,59 +1,60 @@
-//! `caseward directory import`: takes the list of employees in.
+//! `caseward directory import`: shows what the list of employees would change, and changes it when told to.
 
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use crate::case::Actor;
 use crate::daemon::{Register, StartError};
-use crate::desk::people::{ImportPeople, Imported, Person};
+use crate::desk::people::{self, ImportPeople};
+pub use crate::directory::list::read;
+use crate::directory::list::{self, Difference, Person};
 
-/// Imports the CSV file at `path`.
-pub fn import(config: Option<&Path>, path: &Path) -> ExitCode {
+/// Shows how the CSV file at `path` differs from the directory. It is taken over with `apply`, or when somebody at a
+/// terminal says yes; otherwise nothing is changed.
+pub fn import(config: Option<&Path>, path: &Path, apply: bool) -> ExitCode {
     let done = super::settings(config).map_err(StartError::from).and_then(|settings| {
         let file = std::fs::read(path)
             .map_err(|error| StartError::Other(format!("{}: cannot be read: {error}", path.display())))?;
         let people = read(&file).map_err(|why| StartError::Other(format!("{}: {why}", path.display())))?;
-        let imported = super::with_register(&settings, async |register| {
-            let imported = import_into(&register, people).await;
-            (register, imported)
-        })?;
-        println!("{} people are in the directory; {} left it.", imported.present, imported.left);
-        Ok(())
+        super::with_register(&settings, async |register| {
+            let done = compare_and_import(&register, people, apply).await;
+            (register, done)
+        })
     });
     super::finish(done)
 }
 
-/// The people of a CSV file, or the line that is wrong.
-pub fn read(csv: &[u8]) -> Result<Vec<Person>, String> {
-    let mut people = Vec::new();
-    for (row, person) in csv::Reader::from_reader(csv).deserialize::<Person>().enumerate() {
-        let line = row + 2;
-        let person = person.map_err(|error| match error.kind() {
-            csv::ErrorKind::Deserialize { err, .. } => format!("line {line}: {}", err.kind()),
-            _ => format!("line {line}: this is not CSV with the same number of columns throughout"),
-        })?;
-        if person.employee_id.trim().is_empty() || !person.email.contains('@') {
-            return Err(format!("line {line}: employee_id and email must be given"));
-        }
-        people.push(person);
+async fn compare_and_import(register: &Register, people: Vec<Person>, apply: bool) -> Result<(), StartError> {
+    let shared = std::sync::Arc::clone(&register.shared);
+    let known = register.store.read(move |tx| people::people(tx, &shared.vault)).await?;
+    let difference = list::difference(&known, &people);
+    println!("{difference}");
+    if difference.is_empty() {
+        return Ok(());
     }
-    Ok(people)
+    if !apply && !confirmed() {
+        println!("Nothing was changed; with --apply it is.");
+        return Ok(());
+    }
+    import_into(register, people).await?;
+    println!("The directory was changed.");
+    Ok(())
+}
+
+/// Only a person at a terminal can say yes.
+fn confirmed() -> bool {
+    if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
+        return false;
+    }
+    print!("Change the directory? [y/N] ");
+    let mut answer = String::new();
+    std::io::stdout().flush().is_ok()
+        && std::io::stdin().read_line(&mut answer).is_ok()
+        && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
 }
 
 /// Imports people into an open register.
-pub async fn import_into(register: &Register, people: Vec<Person>) -> Result<Imported, StartError> {
+pub async fn import_into(register: &Register, people: Vec<Person>) -> Result<Difference, StartError> {
     Ok(register.desk.run(ImportPeople { actor: Actor::System, people }).await?)
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn a_bad_line_is_named() {
-        let head = "employee_id,name,email\n";
-        assert_eq!(super::read(format!("{head}1,A,a@a.test\n").as_bytes()).unwrap().len(), 1);
-        for bad in ["1,A,a@a.test\n,B,b@a.test\n", "1,A,a@a.test\n2,B\n", "1,A,a@a.test\n2,B,nothing\n"] {
-            let error = super::read(format!("{head}{bad}").as_bytes()).unwrap_err();
-            assert!(error.starts_with("line 3"), "{error}");
-        }
-    }
 }

@@ -134,7 +134,8 @@ fn apply(cx: &mut Context<'_>, case: &mut CaseRow, changes: &Changes) -> Result<
     if let Some(owner) = changes.owner {
         if let Some(owner) = owner {
             let row = cx.tx.user(owner)?.filter(|row| row.disabled_at.is_none());
-            if row.is_none() || cx.tx.walled(case.id, owner)? {
+            let barred = cx.tx.wall(case.id, owner)?.is_some_and(|wall| !wall.bar.may_own());
+            if row.is_none() || barred {
                 return Err(DeskError::Invalid("this user cannot own this case; choose another".into()));
             }
         }
@@ -208,6 +209,7 @@ impl Action for Move {
             None => split(cx, &source, &row, &record)?,
         };
         target.sensitivity = target.sensitivity.max(source.sensitivity);
+        super::walls::carry(cx, &source, &target, self.to.is_none())?;
         cx.advance(&mut source)?;
         cx.advance(&mut target)?;
         cx.refile(row, &target, conversation)?;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::keys::other_of;
+use super::people::OpenedRoster;
 use super::random;
 use super::sequence::entry_mac;
 use crate::audit;
@@ -47,6 +48,7 @@ pub struct Shared {
     pub letters: Letters,
     /// Working hours and clock packs.
     pub calendars: Calendars,
+    pub roster: OpenedRoster,
     pub settings: std::sync::RwLock<Arc<Settings>>,
     /// The edge's clock; tests move it.
     pub clock: Box<dyn Fn() -> Moment + Send + Sync>,

@@ -4,8 +4,9 @@
 
 use super::acknowledge::acknowledge;
 use super::change::moved;
+use super::conflicts;
 use super::context::{Context, DeskError};
-use super::letter::{self, Joined, Letter, conversation_for};
+use super::letter::{self, Joined, Letter};
 use super::receive::{Arrived, Became, Route, route};
 use super::view::View;
 use crate::case::{Actor, CaseId, MessageId, MessageKind, Status, Trust};
@@ -60,22 +61,24 @@ fn unfiled_no_more(
 ) -> Result<CaseId, DeskError> {
     let id = known.id;
     let known = MessageRow { trust: Some(letter.from.trust), reason: None, ..known };
-    let joined = conversation_for(cx, letter.mail, letter.from, evidence)?;
+    let (joined, finding) = conflicts::destination(cx, letter, evidence)?;
     let opened = joined.is_none();
     let (case, conversation) = match joined {
         Some((mut case, conversation, _)) => {
             letter::joined_by(cx, letter, &mut case)?;
             (case, conversation)
         }
-        None => letter::open_for(cx, letter, evidence)?,
+        None => letter::open_for(cx, letter, evidence, &finding)?,
     };
     cx.refile(known, &case, conversation.id)?;
     letter::remember(cx, letter, id, &case, conversation.id)?;
     if opened {
         letter::record_opened(cx, letter, &case, id)?;
+        conflicts::raise(cx, &case, &finding)?;
         acknowledge(cx, letter, &case, &conversation)?;
     } else {
         record_proved(cx, letter, &case, id)?;
+        conflicts::raise_later(cx, &case, &finding)?;
     }
     Ok(case.id)
 }
@@ -91,8 +94,8 @@ fn proved(
     let id = known.id;
     let known = MessageRow { trust: Some(letter.from.trust), reason: None, ..known };
     cx.tx.update_message(&known)?;
-    let home =
-        conversation_for(cx, letter.mail, letter.from, evidence)?.filter(|(target, ..)| target.id != case.id);
+    let (home, finding) = conflicts::destination(cx, letter, evidence)?;
+    let home = home.filter(|(target, ..)| target.id != case.id);
     if let Some((target, conversation, _)) = home
         && nobody_worked(cx, &case)?
     {
@@ -112,6 +115,7 @@ fn proved(
     }
     cx.advance(&mut case)?;
     record_proved(cx, letter, &case, id)?;
+    conflicts::raise_later(cx, &case, &finding)?;
     if !acknowledged(cx, &case)? {
         acknowledge(cx, letter, &case, &conversation)?;
     }
@@ -128,6 +132,7 @@ fn merge(
 ) -> Result<CaseId, DeskError> {
     into.sensitivity = into.sensitivity.max(from.sensitivity);
     letter::joined_by(cx, letter, &mut into)?;
+    super::walls::carry(cx, &from, &into, false)?;
     for row in cx.tx.messages_of(from.id, None, FEW)? {
         let details = serde_json::json!({ "message": row.id.to_string(), "from": from.id.to_string() });
         cx.refile(row, &into, conversation.id)?;
@@ -171,7 +176,9 @@ fn stricter(cx: &mut Context<'_>, letter: &Letter<'_>, mut case: CaseRow) -> Res
     case.sensitivity = asked;
     cx.advance(&mut case)?;
     let details = serde_json::json!({ "sensitivity": asked, "mailbox": letter.arrived.mailbox });
-    cx.record(&Actor::System, "case.raised", Some(&case), &details)
+    cx.record(&Actor::System, "case.raised", Some(&case), &details)?;
+    let finding = conflicts::look(cx, letter)?;
+    conflicts::raise_later(cx, &case, &finding)
 }
 
 fn acknowledged(cx: &mut Context<'_>, case: &CaseRow) -> Result<bool, DeskError> {

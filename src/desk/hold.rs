@@ -1,6 +1,7 @@
 //! Unfiled mail: keeping it outside any case, releasing it into one, or discarding it with a reason. Discarding
 //! destroys its key: the mail is erased here, its account stays.
 
+use super::conflicts;
 use super::context::{Context, DeskError};
 use super::filing::{NewCase, NewParty, Shelf, scope_of};
 use super::receive::{Arrived, Became, plain_message};
@@ -67,12 +68,13 @@ impl Action for Release {
         let old = cx.scope(&scope_of(&row))?;
         let record = Record::open(&old, "messages", row.id.as_bytes(), &row.key)?;
         let view = View::open(&record, &row.view)?;
+        let finding = conflicts::look_unread(cx, &view)?;
         let language = cx.settings.organisation.language.clone();
         let case = cx.open_case(&NewCase {
             subject: &view.subject,
             category: Category::general(),
             // Nobody has read it: doubt raises.
-            sensitivity: Sensitivity::Confidential,
+            sensitivity: if finding.restricted { Sensitivity::Restricted } else { Sensitivity::Confidential },
             priority: Priority::Normal,
             triage: true,
             channel: Channel::Mail,
@@ -104,6 +106,7 @@ impl Action for Release {
         cx.tx.set_place_state(self.message, RegisterState::TakenIn, "released")?;
         let details = serde_json::json!({ "message": self.message.to_string(), "reason": self.reason });
         cx.record(&self.actor, "mail.released", Some(&case), &details)?;
+        conflicts::raise(cx, &case, &finding)?;
         Ok(case.id)
     }
 }

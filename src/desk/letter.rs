@@ -2,6 +2,7 @@
 
 use super::acknowledge::{acknowledge, language};
 use super::change::moved;
+use super::conflicts;
 use super::context::{Context, DeskError};
 use super::filing::{NewCase, NewMessage, NewParty, Shelf};
 use super::receive::{Arrived, Became, word};
@@ -10,6 +11,7 @@ use crate::case::{Actor, CaseId, ConversationId, MessageId, MessageKind, Part, S
 use crate::intake::classify::Verdict;
 use crate::intake::thread::Evidence;
 use crate::intake::trust::Sender;
+use crate::intake::walls::Finding;
 use crate::letters::Kind;
 use crate::mail::{AuthResult, Mail};
 use crate::store::rows::{CaseRow, ConversationRow, LinkRow, RegisterState, ThreadPurpose, ThreadRow};
@@ -64,9 +66,9 @@ pub(super) fn file(
     letter: &Letter<'_>,
     evidence: &[Evidence],
 ) -> Result<Became, DeskError> {
-    match conversation_for(cx, letter.mail, letter.from, evidence)? {
-        Some((case, conversation, doubt)) => join(cx, letter, case, &conversation, doubt),
-        None => open(cx, letter, evidence),
+    match conflicts::destination(cx, letter, evidence)? {
+        (Some(joined), finding) => join(cx, letter, joined, &finding),
+        (None, finding) => open(cx, letter, evidence, &finding),
     }
 }
 
@@ -145,9 +147,8 @@ fn own_conversation(
 fn join(
     cx: &mut Context<'_>,
     letter: &Letter<'_>,
-    mut case: CaseRow,
-    conversation: &ConversationRow,
-    doubt: Option<&'static str>,
+    (mut case, conversation, doubt): Joined,
+    finding: &Finding,
 ) -> Result<Became, DeskError> {
     joined_by(cx, letter, &mut case)?;
     let id = MessageId::new();
@@ -157,6 +158,7 @@ fn join(
     let details =
         serde_json::json!({ "message": id.to_string(), "trust": letter.from.trust, "doubt": doubt });
     cx.record(&Actor::System, "message.received", Some(&case), &details)?;
+    conflicts::raise_later(cx, &case, finding)?;
     if let Some(owner) = case.owner_id {
         cx.notify(owner, Kind::Notification, Some(&case))?;
     }
@@ -182,13 +184,19 @@ pub(super) fn joined_by(
     cx.happened(case, &whats)
 }
 
-fn open(cx: &mut Context<'_>, letter: &Letter<'_>, evidence: &[Evidence]) -> Result<Became, DeskError> {
-    let (case, conversation) = open_for(cx, letter, evidence)?;
+fn open(
+    cx: &mut Context<'_>,
+    letter: &Letter<'_>,
+    evidence: &[Evidence],
+    finding: &Finding,
+) -> Result<Became, DeskError> {
+    let (case, conversation) = open_for(cx, letter, evidence, finding)?;
     let id = MessageId::new();
     cx.file(&letter.message(id, None), &Shelf::Case(&case, Some(conversation.id)))?
         .ok_or(DeskError::Conflict)?;
     remember(cx, letter, id, &case, conversation.id)?;
     record_opened(cx, letter, &case, id)?;
+    conflicts::raise(cx, &case, finding)?;
     acknowledge(cx, letter, &case, &conversation)?;
     Ok(Became { state: letter.state(), message: Some(id), case: Some(case.id), opened: true })
 }
@@ -198,14 +206,16 @@ pub(super) fn open_for(
     cx: &mut Context<'_>,
     letter: &Letter<'_>,
     evidence: &[Evidence],
+    finding: &Finding,
 ) -> Result<(CaseRow, ConversationRow), DeskError> {
+    let sensitivity = if finding.restricted { Sensitivity::Restricted } else { letter.sensitivity(cx) };
     let language = language(cx, letter);
     let name = letter.mail.from.as_ref().and_then(|from| from.name.clone()).unwrap_or_default();
     let person = letter.from.person.as_ref();
     let case = cx.open_case(&NewCase {
         subject: &letter.mail.subject,
         category: letter.verdict.category.clone(),
-        sensitivity: letter.sensitivity(cx),
+        sensitivity,
         priority: letter.verdict.priority,
         triage: letter.verdict.triage,
         channel: letter.arrived.channel,

@@ -8,8 +8,10 @@ pub mod backup;
 pub mod bootstrap;
 pub mod change;
 pub mod clocks;
+mod conflicts;
 pub mod context;
 mod copy;
+pub mod coverage;
 pub mod erasure;
 pub mod filing;
 pub mod grants;
@@ -34,6 +36,7 @@ pub mod sequence;
 pub mod trace;
 pub mod users;
 pub mod view;
+pub mod walls;
 pub mod witness;
 
 pub use context::{Context, DeskError, Shared};

@@ -25,13 +25,31 @@ impl Context<'_> {
         {
             return Ok(None);
         }
+        let Some(address) = self.address_of(user)? else { return Ok(None) };
+        self.notify_address(&address, kind, case).map(Some)
+    }
+
+    /// The same of a case, kept apart from it: those who read the case are not to know that `user` was told.
+    pub fn notify_apart(
+        &mut self,
+        user: UserId,
+        kind: Kind,
+        case: &CaseRow,
+    ) -> Result<Option<MessageId>, DeskError> {
+        if self.tx.walled(case.id, user)? {
+            return Ok(None);
+        }
+        let Some(address) = self.address_of(user)? else { return Ok(None) };
+        self.write(&address, kind, Some(case), Shelf::Apart).map(Some)
+    }
+
+    fn address_of(&mut self, user: UserId) -> Result<Option<String>, DeskError> {
         let Some(row) = self.tx.user(user)?.filter(|row| row.disabled_at.is_none()) else { return Ok(None) };
         let record =
             open_record(self.tx, &self.shared.vault, DIRECTORY, "users", row.id.as_bytes(), &row.key)?;
         let profile: Profile =
             serde_json::from_slice(&record.read("profile", &row.profile)?).map_err(|_| SealError)?;
-        let Some(address) = profile.email else { return Ok(None) };
-        self.notify_address(&address, kind, case).map(Some)
+        Ok(profile.email)
     }
 
     /// The same to an address that is no user's: a witness of the audit log, somebody on call elsewhere.
@@ -40,6 +58,16 @@ impl Context<'_> {
         address: &str,
         kind: Kind,
         case: Option<&CaseRow>,
+    ) -> Result<MessageId, DeskError> {
+        self.write(address, kind, case, case.map_or(Shelf::Apart, |case| Shelf::Case(case, None)))
+    }
+
+    fn write(
+        &mut self,
+        address: &str,
+        kind: Kind,
+        case: Option<&CaseRow>,
+        shelf: Shelf<'_>,
     ) -> Result<MessageId, DeskError> {
         let organisation = &self.settings.organisation;
         let reference = case.map(|case| case.reference.to_string());
@@ -68,7 +96,7 @@ impl Context<'_> {
             author: None,
             reply_to: None,
             mailbox: &mailbox,
-            shelf: case.map_or(Shelf::Apart, |case| Shelf::Case(case, None)),
+            shelf,
         })?;
         Ok(sent.id)
     }

@@ -17,3 +17,4 @@ pub mod pulse;
 mod settle;
 pub mod thread;
 pub mod trust;
+pub mod walls;

@@ -62,6 +62,8 @@ mod search;
 mod threads;
 #[path = "queries/users.rs"]
 mod users;
+#[path = "queries/walls.rs"]
+mod walls;
 
 /// Any number; the same for every daemon.
 const INTAKE_LOCK: i64 = 0x6361_7365_0001;

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use crate::case::access::Access;
 use crate::case::clock::What;
 use crate::case::kinds::words;
+use crate::case::wall::Bar;
 use crate::case::{
     ApprovalId, BackupId, CaseId, Category, Channel, ConversationId, EntryId, FolderId, GrantId, MessageId,
     MessageKind, Moment, OutboxId, Part, PartyId, PersonId, Priority, Reference, Roles, Sensitivity, Status,
@@ -320,7 +321,9 @@ pub struct WallRow {
     pub user_id: UserId,
     pub at: Moment,
     pub key: Sealed,
+    /// A [`Reason`](crate::case::wall::Reason) as JSON.
     pub reason: Sealed,
+    pub bar: Bar,
 }
 
 /// A change of a user that waits for a second person, or did.

@@ -271,6 +271,7 @@ table! {
         at -> BigInt,
         key -> Binary,
         reason -> Binary,
+        bar -> Text,
     }
 }
 

@@ -55,6 +55,8 @@ mod search;
 mod threads;
 #[path = "queries/users.rs"]
 mod users;
+#[path = "queries/walls.rs"]
+mod walls;
 
 /// Opens the file, making it if it is not there.
 pub fn connect(path: &Path) -> Result<Conn, StoreError> {

@@ -24,6 +24,7 @@ pub trait Tx:
     + Cases
     + Clocks
     + Grants
+    + Walls
     + Parties
     + Messages
     + Threads
@@ -43,6 +44,7 @@ impl<T> Tx for T where
         + Cases
         + Clocks
         + Grants
+        + Walls
         + Parties
         + Messages
         + Threads
@@ -179,8 +181,6 @@ pub trait Grants {
     fn grants_of(&mut self, case: CaseId) -> Result<Vec<GrantRow>>;
     /// The highest level in force for a user.
     fn granted(&mut self, case: CaseId, user: UserId, now: Moment) -> Result<Option<Access>>;
-    fn insert_wall(&mut self, row: &WallRow) -> Result<()>;
-    fn walled(&mut self, case: CaseId, user: UserId) -> Result<bool>;
     fn insert_approval(&mut self, row: &ApprovalRow) -> Result<()>;
     fn update_approval(&mut self, row: &ApprovalRow) -> Result<()>;
     fn approval(&mut self, id: ApprovalId) -> Result<Option<ApprovalRow>>;
@@ -191,6 +191,16 @@ pub trait Grants {
         after: Option<(Moment, ApprovalId)>,
         limit: i64,
     ) -> Result<Vec<ApprovalRow>>;
+}
+
+pub trait Walls {
+    /// Whether the case does not exist for `user`.
+    fn walled(&mut self, case: CaseId, user: UserId) -> Result<bool>;
+    fn wall(&mut self, case: CaseId, user: UserId) -> Result<Option<WallRow>>;
+    fn walls_of(&mut self, case: CaseId) -> Result<Vec<WallRow>>;
+    /// Inserts or replaces what keeps this user from this case.
+    fn put_wall(&mut self, row: &WallRow) -> Result<()>;
+    fn delete_wall(&mut self, case: CaseId, user: UserId) -> Result<()>;
 }
 
 pub trait Clocks {
@@ -354,6 +364,8 @@ pub trait Directory {
     fn person(&mut self, id: PersonId) -> Result<Option<PersonRow>>;
     fn people_by_address(&mut self, hash: LookupHash) -> Result<Vec<(PersonRow, PersonAddressRow)>>;
     fn people(&mut self) -> Result<Vec<PersonRow>>;
+    /// When anybody in it changed last.
+    fn directory_changed(&mut self) -> Result<Option<Moment>>;
     fn put_person(&mut self, row: &PersonRow, addresses: &[PersonAddressRow]) -> Result<()>;
 }
 

@@ -9,6 +9,7 @@ use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 
 use crate::case::access::Access;
 use crate::case::clock::What;
+use crate::case::wall::Bar;
 use crate::case::{
     ApprovalId, BackupId, CaseId, Category, Channel, ConversationId, EntryId, FolderId, GrantId, MessageId,
     MessageKind, Moment, OutboxId, Part, PartyId, PersonId, Priority, Reference, Roles, Sensitivity, Status,
@@ -128,6 +129,7 @@ word_column!(
     MessageKind,
     Trust,
     Access,
+    Bar,
     Held,
     OutboxKind,
     OutboxState,

@@ -1,6 +1,7 @@
 //! What a refusal leaves, and how access is given: grants, break-glass, second persons.
 
 use super::*;
+use crate::case::wall::Bar;
 use crate::store::rows::{MessageRow, WallRow};
 use crate::vault::Sealed;
 
@@ -172,11 +173,17 @@ async fn the_glass_is_broken_for_hours_with_a_reason_and_never_unseen() {
 
     // Never through a wall.
     let sealed = || Sealed::from_stored(vec![0]);
-    let wall =
-        WallRow { case_id: id, user_id: auditor_id, at: Moment::now(), key: sealed(), reason: sealed() };
+    let wall = WallRow {
+        case_id: id,
+        user_id: auditor_id,
+        at: Moment::now(),
+        key: sealed(),
+        reason: sealed(),
+        bar: Bar::Walled,
+    };
     let mut writer = office.state.api.store.writer().unwrap();
     writer.tx().begin_write().unwrap();
-    writer.tx().insert_wall(&wall).unwrap();
+    writer.tx().put_wall(&wall).unwrap();
     writer.tx().commit().unwrap();
     assert_eq!(office.get(&auditor, &path).await.status, StatusCode::NOT_FOUND);
     assert_eq!(office.post(&auditor, &glass, reason()).await.status, StatusCode::NOT_FOUND);

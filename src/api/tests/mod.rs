@@ -78,6 +78,7 @@ impl Office {
             vault,
             letters: Letters::load(None).unwrap(),
             calendars: crate::calendar::Calendars::load(None).unwrap(),
+            roster: crate::desk::people::OpenedRoster::default(),
             settings: std::sync::RwLock::new(Arc::new(settings)),
             clock: Box::new(Moment::now),
             committed: tokio::sync::Notify::new(),

@@ -7,9 +7,12 @@ mod servers;
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use crate::calendar::Calendars;
-use crate::daemon::StartError;
+use crate::case::Moment;
+use crate::daemon::{Register, StartError};
+use crate::desk::{DeskError, coverage};
 use crate::intake::classify::Judge;
 use crate::letters::Letters;
 use crate::settings::{After, Settings};
@@ -29,7 +32,11 @@ pub fn run(config: Option<&Path>, settings_only: bool) -> ExitCode {
     report.fine("settings", "read and consistent");
     let ready = files(&settings, &mut report);
     let found = register::look(&settings, &mut report);
+    let made = found.as_ref().is_some_and(|found| found.exists() && found.pending == 0);
     let looked = super::runtime().map(|runtime| {
+        if made {
+            runtime.block_on(walls(&settings, &mut report));
+        }
         runtime.block_on(servers::look(&settings, found.as_ref(), ready, &mut report));
         // A name server that does not answer must not keep the command.
         runtime.shutdown_timeout(std::time::Duration::from_secs(1));
@@ -66,6 +73,22 @@ fn files(settings: &Settings, report: &mut Report) -> bool {
     let certificate = crate::api::try_certificate(&settings.api);
     look("API", "can be served", certificate.map_err(|error| StartError::Other(error.to_string())));
     good
+}
+
+/// Whether accusing one person would leave a case to nobody. What keeps the register from being opened is said already.
+async fn walls(settings: &Settings, report: &mut Report) {
+    let Ok(register) = Register::open(settings, Box::new(Moment::now)) else { return };
+    let shared = Arc::clone(&register.shared);
+    let warnings = register.store.read(move |tx| -> Result<_, DeskError> {
+        let mut warnings = coverage::unknown_offices(tx, &shared)?;
+        warnings.extend(coverage::gaps(tx, &shared)?);
+        Ok(warnings)
+    });
+    match warnings.await {
+        Ok(warnings) => warnings.iter().for_each(|warning| report.note("conflict walls", warning)),
+        Err(error) => report.fails("conflict walls", &error.to_string()),
+    }
+    register.close().await;
 }
 
 fn notes(settings: &Settings, report: &mut Report) {

@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
+use super::walls::SHUT_OUT;
 use super::{Conn, Db};
 use crate::case::actor::Role;
 use crate::case::{CaseId, Reference, Sensitivity};
@@ -89,7 +90,9 @@ pub(super) fn visible(filter: &CaseFilter) -> Condition {
         .filter(grants::ended_at.is_null())
         .filter(grants::expires_at.is_null().or(grants::expires_at.gt(filter.now)))
         .select(grants::case_id);
-    let walled = walls::table.filter(walls::user_id.eq(user.id)).select(walls::case_id);
+    let walled = walls::table
+        .filter(walls::user_id.eq(user.id).and(walls::bar.eq_any(SHUT_OUT)))
+        .select(walls::case_id);
     let mine: Condition = Box::new(cases::owner_id.eq(user.id).assume_not_null());
     let mut any: Condition = Box::new(mine.or(cases::id.eq_any(granted)));
     let agent = user.roles.has(Role::Agent);

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::Conn;
-use crate::case::PersonId;
+use crate::case::{Moment, PersonId};
 use crate::store::StoreError;
 use crate::store::rows::{PersonAddressRow, PersonRow};
 use crate::store::schema::{people, people_addresses};
@@ -37,6 +37,14 @@ impl Directory for Conn {
 
     fn people(&mut self) -> Result<Vec<PersonRow>, StoreError> {
         Ok(people::table.order(people::id).select(PersonRow::as_select()).load(self)?)
+    }
+
+    fn directory_changed(&mut self) -> Result<Option<Moment>, StoreError> {
+        Ok(people::table
+            .select(people::updated_at)
+            .order(people::updated_at.desc())
+            .first(self)
+            .optional()?)
     }
 
     fn put_person(&mut self, row: &PersonRow, addresses: &[PersonAddressRow]) -> Result<(), StoreError> {

@@ -1,4 +1,4 @@
-//! Exceptions to access: grants, walls, and changes of users that wait for a second person.
+//! Exceptions to access: grants, and changes of users that wait for a second person.
 
 use diesel::prelude::*;
 
@@ -6,8 +6,8 @@ use super::{Conn, Db};
 use crate::case::access::Access;
 use crate::case::{ApprovalId, CaseId, GrantId, Moment, UserId};
 use crate::store::StoreError;
-use crate::store::rows::{ApprovalRow, ApprovalState, GrantRow, WallRow};
-use crate::store::schema::{approvals, grants, walls};
+use crate::store::rows::{ApprovalRow, ApprovalState, GrantRow};
+use crate::store::schema::{approvals, grants};
 use crate::store::tx::Grants;
 
 impl Grants for Conn {
@@ -38,16 +38,6 @@ impl Grants for Conn {
             .select(grants::level)
             .load(self)?;
         Ok(levels.into_iter().max())
-    }
-
-    fn insert_wall(&mut self, row: &WallRow) -> Result<(), StoreError> {
-        diesel::insert_into(walls::table).values(row).on_conflict_do_nothing().execute(self)?;
-        Ok(())
-    }
-
-    fn walled(&mut self, case: CaseId, user: UserId) -> Result<bool, StoreError> {
-        let wall = walls::table.find((case, user));
-        Ok(diesel::select(diesel::dsl::exists(wall)).get_result(self)?)
     }
 
     fn insert_approval(&mut self, row: &ApprovalRow) -> Result<(), StoreError> {
