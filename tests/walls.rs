@@ -19,7 +19,7 @@ use caseward::case::actor::Role;
 use caseward::case::wall::Bar;
 use caseward::case::{Actor, CaseId, Part, Sensitivity, User, UserId};
 use caseward::desk::answer::Answer;
-use caseward::desk::change::{Change, Changes};
+use caseward::desk::change::{Base, Change, Changes};
 use caseward::desk::context::standing;
 use caseward::desk::parties::AddParty;
 use caseward::desk::people::ImportPeople;
@@ -165,7 +165,7 @@ impl Office {
     async fn own(&self, case: CaseId, login: &str) -> bool {
         let version = self.case(case).await.version;
         let changes = Changes { owner: Some(Some(self.id(login))), ..Changes::default() };
-        self.app.run(Change { actor: system(), case, version, changes }).await.is_ok()
+        self.app.run(Change { actor: system(), case, base: Base::Version(version), changes }).await.is_ok()
     }
 
     /// Nobody behind a wall has access, finds the case in a list, owns it, or was told of it since.
@@ -439,7 +439,7 @@ async fn whatever_happens(database: Database, hr: &'static str) {
             _ => {
                 let changes = Changes { owner: Some(Some(user)), ..Changes::default() };
                 let actor = if random.below(2) == 0 { actor } else { system() };
-                office.app.run(Change { actor, case, version, changes }).await.is_ok()
+                office.app.run(Change { actor, case, base: Base::Version(version), changes }).await.is_ok()
             }
         };
         if done && step % 4 == 0 {
