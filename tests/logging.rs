@@ -109,7 +109,7 @@ fn site(format: &str) -> Site {
     site.write_settings(&format!(
         "{before}[smtp]\nhost = \"localhost\"\nport = {smtp}\ntls = \"none\"\n[log]\nformat = \"{format}\"\nlevel = \"trace\"\n\
          [[mailbox]]\nname = \"hr\"\naddress = \"{USER}\"\nafter = \"keep\"\nsince = \"all\"\npoll = \"5s\"\n\
-         acknowledge_within = \"3650d\"\ntrust = {{ authserv_id = \"mx.hr.test\" }}\n\
+         acknowledge_within = \"90d\"\ntrust = {{ authserv_id = \"mx.hr.test\" }}\n\
          [mailbox.source]\nkind = \"imap\"\nhost = \"localhost\"\nport = {imap}\nca_file = \"{ca}\"\n\
          username = \"{USER}\"\npassword = {{ file = \"password\" }}\n",
         smtp = stack.port("FAULT_SMTP_PORT"),

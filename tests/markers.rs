@@ -87,7 +87,7 @@ fn work_all(serving: &mut Serving, site: &Site) {
     }
     assert!(answered > 100, "{answered}");
     // Wrong questions and wrong bodies, for the sake of what errors might repeat.
-    assert_eq!(serving.get(&format!("/api/v1/search?q=status:{MARKER}"), Some(&token)).0, 400);
+    assert_eq!(serving.get(&format!("/api/v1/search?q=status:{MARKER}"), Some(&token)).0, 422);
     assert_eq!(serving.get(&format!("/api/v1/cases/{MARKER}"), Some(&token)).0, 404);
     assert_eq!(serving.get("/api/v1/cases", Some(&format!("cw_{MARKER}"))).0, 401);
     assert_eq!(post(serving, "/api/v1/cases", &token, &serde_json::json!({ MARKER: MARKER })), 400);

@@ -155,7 +155,10 @@ const OF_SQLITE: [&str; 4] = [
          || (SELECT group_concat(name) FROM (SELECT name FROM pragma_index_info(i.name) ORDER BY seqno))
          || CASE WHEN i.partial THEN ' partial' ELSE '' END AS line
      FROM sqlite_schema m JOIN pragma_index_list(m.name) i
-     WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%' AND m.name NOT LIKE '\\_\\_%' ESCAPE '\\'",
+     WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%' AND m.name NOT LIKE '\\_\\_%' ESCAPE '\\'
+     UNION ALL SELECT m.name || '|unique ' || c.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c
+     WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%' AND m.name NOT LIKE '\\_\\_%' ESCAPE '\\' AND c.pk = 1
+         AND c.type = 'INTEGER' AND NOT EXISTS (SELECT 1 FROM pragma_index_list(m.name) i WHERE i.origin = 'pk')",
     "SELECT tbl_name || '|' || name AS line FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL",
     "SELECT m.name || '|' || f.\"from\" || ' ' || f.\"table\" AS line
      FROM sqlite_schema m JOIN pragma_foreign_key_list(m.name) f WHERE m.type = 'table'",

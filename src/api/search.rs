@@ -1,6 +1,6 @@
 //! Search: words of sealed texts and what a case shows in its lists, newest first.
 
-use actix_web::http::Method;
+use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -10,7 +10,7 @@ use super::cases::Case;
 use super::errors::ReadErrors;
 use super::input::query;
 use super::page::{Found, Page, Place, Range};
-use super::problem::Problem;
+use super::problem::{Problem, ProblemBody};
 use super::reading::Reading;
 use super::{State, on, resource};
 use crate::case::access::Access;
@@ -44,7 +44,9 @@ pub struct Asked {
 /// Cases whose content you may read and that hold what is asked for, newest first. The search is entered
 /// into the audit log.
 #[utoipa::path(get, path = "/api/v1/search", tag = "cases", params(Asked),
-    responses((status = 200, body = Page<Case>), ReadErrors))]
+    responses((status = 200, body = Page<Case>),
+        (status = 422, description = "Nothing to look for", body = ProblemBody, content_type = "application/problem+json"),
+        ReadErrors))]
 async fn search(
     state: web::Data<State>,
     caller: Caller,
@@ -52,8 +54,10 @@ async fn search(
 ) -> Result<HttpResponse, Problem> {
     let asked: Asked = query(&request)?;
     let range = Range::of(asked.limit, asked.cursor.as_deref())?;
-    let wanted: Query =
-        asked.q.parse().map_err(|error: QueryError| Problem::bad_request(error.to_string()))?;
+    let wanted: Query = asked
+        .q
+        .parse()
+        .map_err(|error: QueryError| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))?;
     let events = vec![Event { action: "search", case: None, details: serde_json::json!({ "q": asked.q }) }];
     state.api.desk.run(Trace { actor: caller.actor(), events }).await?;
     state
