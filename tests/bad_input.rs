@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use support::app::Database;
 use support::mailstack::mailstack;
-use support::site::{Ran, Serving, Site, SmallDisk, finished, mail};
+use support::site::{Serving, Site, SmallDisk, finished, mail};
 
 #[test]
 fn wrong_settings_name_key_line_and_remedy_and_start_nothing() {
