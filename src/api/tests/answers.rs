@@ -1,6 +1,7 @@
 //! How answers look, and that every error is a problem, the framework's own too.
 
 use super::*;
+use crate::desk::DeskError;
 
 /// Replaces what differs from run to run by what it is.
 fn settled(value: &Value) -> Value {
@@ -128,7 +129,20 @@ async fn what_the_framework_refuses_is_a_problem_too() {
     let hasty = settings::Api { timeout: std::time::Duration::ZERO, ..settings::Api::default() };
     let office = Office::with(hasty, |_| {});
     let agent = office.user("agent", &[Role::Agent], &["hr"]).await;
+    // Both readers are kept busy: else an answer may be faster than no time at all.
+    let mut busy = Vec::new();
+    for _ in 0..2 {
+        let (free, freed) = std::sync::mpsc::channel::<()>();
+        let store = office.state.api.store.clone();
+        let mut read =
+            Box::pin(
+                async move { store.read(move |_| Ok::<_, DeskError>(freed.recv().is_ok())).await.is_ok() },
+            );
+        assert!(futures_util::poll!(&mut read).is_pending());
+        busy.push((free, read));
+    }
     let answered = office.get(&agent, "/api/v1/cases").await;
+    drop(busy);
     assert_eq!(answered.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(answered.header("content-type"), "application/problem+json");
 }
